@@ -1,0 +1,1 @@
+"""How the house is run: in one process, as separate processes, behind a gateway."""
