@@ -1,0 +1,238 @@
+"""A real Apache Kafka broker as a child process: jars from Maven, one data folder, killed and restarted at will.
+
+python -m deploy.kafka.broker install STATE          resolve the jars into STATE/libs, once
+python -m deploy.kafka.broker run STATE [PORT]       run in the foreground until SIGTERM
+"""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import uuid
+from pathlib import Path
+from string import Template
+from types import TracebackType
+from typing import Self
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+HERE = Path(__file__).parent
+STATE = HERE.parents[1] / "var" / "kafka"
+PORT = 19092
+OLDEST_JAVA = 17
+START_SECONDS = 60.0
+STOP_SECONDS = 30.0
+
+
+class BrokerError(RuntimeError):
+    """The broker cannot be installed or run here; the message is one line and says what to do."""
+
+
+def java() -> str:
+    """Return the path of a Java that can run Kafka; raise `BrokerError` when there is none."""
+    home = os.environ.get("JAVA_HOME")
+    found = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
+    if found is None:
+        message = f"Kafka needs Java {OLDEST_JAVA} or newer (Debian: apt install openjdk-17-jre-headless)"
+        raise BrokerError(message)
+    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', said)
+    if version is None or int(version[1]) < OLDEST_JAVA:
+        message = f"Kafka needs Java {OLDEST_JAVA} or newer, and {found} is older; set JAVA_HOME to another"
+        raise BrokerError(message)
+    return found
+
+
+def installed(state: Path) -> bool:
+    """Whether `state/libs` holds the jars that the present pom.xml asks for."""
+    stamp = state / "libs" / ".pom.sha256"
+    return stamp.is_file() and stamp.read_text() == _wanted()
+
+
+def install(state: Path) -> Path:
+    """Resolve the broker's jars (44 MB) into `state/libs` and return that folder; do nothing when they are there."""
+    libs = state / "libs"
+    java()
+    if installed(state):
+        return libs
+    maven = shutil.which("mvn")
+    if maven is None:
+        message = "the jars of Kafka are resolved by Maven, and there is no mvn here (Debian: apt install maven)"
+        raise BrokerError(message)
+    state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    coming = state / f"libs.{os.getpid()}"
+    shutil.rmtree(coming, ignore_errors=True)
+    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={coming.absolute()}"]
+    ran = subprocess.run(
+        [maven, "-q", "-B", "-f", str(HERE / "pom.xml"), *goal], capture_output=True, text=True, check=False
+    )
+    if ran.returncode != 0:
+        shutil.rmtree(coming, ignore_errors=True)
+        reason = next((line for line in ran.stdout.splitlines() if line.startswith("[ERROR]")), "no reason given")
+        message = f"Maven could not resolve the jars of Kafka: {reason}"
+        raise BrokerError(message)
+    (coming / ".pom.sha256").write_text(_wanted())
+    _put_in_place(coming, libs)
+    return libs
+
+
+class Broker:
+    """One broker, its own controller, on 127.0.0.1:`port` (the controller on `port` + 1), over one data folder.
+
+    `state` holds the jars (see `install`); `data` is the broker's own folder, by default one per port beneath `state`.
+    The same folder may be started again after `stop` or `kill`: what was acknowledged is still there.
+    """
+
+    def __init__(self, state: Path, port: int = PORT, *, data: Path | None = None) -> None:
+        self.port = port
+        self.bootstrap = f"127.0.0.1:{port}"
+        self.folder = (data or state / f"broker-{port}").absolute()
+        self.libs = (state / "libs").absolute()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Return when the broker answers; raise `BrokerError` when it does not within a minute."""
+        command = self.prepare()
+        with (self.folder / "broker.log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        deadline = time.monotonic() + START_SECONDS
+        while not (_listens(self.port) and asyncio.run(_answers(self.bootstrap))):
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                message = f"the broker did not come up on port {self.port}; see {self.folder / 'broker.log'}"
+                raise BrokerError(message)
+            time.sleep(0.2)
+
+    def stop(self) -> None:
+        """End the broker as an operator would (SIGTERM); kill it when that takes longer than half a minute."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+            self._process = None
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def kill(self) -> None:
+        """End the broker as a power cut would (SIGKILL)."""
+        self.signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait()
+        self._process = None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the broker a signal, such as SIGSTOP for one that hangs with its connections open."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def prepare(self) -> list[str]:
+        """Write the configuration, format the data folder when it is new, and return the broker's command line."""
+        data = self.folder / "data"
+        scratch = self.folder / "tmp"
+        scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        properties = self.folder / "server.properties"
+        filled = Template((HERE / "server.properties.template").read_text()).substitute(
+            data=data, port=self.port, controller_port=self.port + 1
+        )
+        properties.write_text(filled)
+        base = [java(), "-XX:+UseSerialGC", f"-Djava.io.tmpdir={scratch}"]
+        base += [f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}", "-cp", f"{self.libs}/*"]
+        if not (data / "meta.properties").exists():
+            self._format([*base, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties)])
+        return [
+            base[0],
+            "-Xms256m",
+            "-Xmx512m",
+            "-XX:MaxDirectMemorySize=128m",
+            *base[1:],
+            "kafka.Kafka",
+            str(properties),
+        ]
+
+    def _format(self, command: list[str]) -> None:
+        """Make the folder a broker's; StorageTool refuses to format one with data in it."""
+        ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        if ran.returncode != 0:
+            reason = (ran.stdout + ran.stderr).strip().splitlines() or ["no reason given"]
+            message = f"the data folder of Kafka could not be formatted: {reason[-1]}"
+            raise BrokerError(message)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _listens(port: int) -> bool:
+    """Whether the port is open: asked first, because the client logs an error for every refusal."""
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=5):
+        return True
+    return False
+
+
+async def _answers(bootstrap: str) -> bool:
+    """Whether a broker at `bootstrap` knows its cluster."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
+    try:
+        await admin.start()
+        cluster = await admin.describe_cluster()
+    except (KafkaError, OSError, TimeoutError):
+        return False
+    finally:
+        await admin.close()
+    return bool(cluster["brokers"])
+
+
+def _wanted() -> str:
+    return hashlib.sha256((HERE / "pom.xml").read_bytes()).hexdigest()
+
+
+def _put_in_place(coming: Path, libs: Path) -> None:
+    """Rename, so that nobody ever sees half a folder; where another process was first, its jars are the same."""
+    if not installed(libs.parent):
+        shutil.rmtree(libs, ignore_errors=True)
+        with contextlib.suppress(OSError):
+            coming.rename(libs)
+    shutil.rmtree(coming, ignore_errors=True)
+
+
+def _cluster_id() -> str:
+    """Return a random id in the form Kafka wants: 16 bytes, base64url, 22 characters."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=").replace("-", "_")
+
+
+def main(arguments: list[str]) -> int:
+    """Install or run, as the module's first sentences say; answer 2 to anything else."""
+    match arguments:
+        case ["install", state]:
+            print(install(Path(state)))
+        case ["run", state, *rest] if len(rest) <= 1:
+            install(Path(state))
+            command = Broker(Path(state), int(rest[0]) if rest else PORT).prepare()
+            # The broker takes this process over, so that its id is the broker's and SIGTERM reaches it.
+            os.execv(command[0], command)
+        case _:
+            print(__doc__, file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except BrokerError as error:
+        sys.exit(str(error))

@@ -1,0 +1,1 @@
+"""The templates of the gateway's configuration, and what the gateway answers by itself."""

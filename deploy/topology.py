@@ -1,0 +1,129 @@
+"""The one table of names, ports and paths that the stack, Docker Compose and the gateway agree on."""
+
+from dataclasses import dataclass
+
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container, whose networks say who reaches it
+
+GATEWAY_PORT = 8080
+GATEWAY_TLS_PORT = 8443
+GATEWAY_ADDRESS = "172.30.80.2"
+"""The gateway's fixed address inside Compose: `X-Forwarded-For` counts from there only."""
+POSTGRES_PORT = 55432
+POSTGRES_COMPOSE_PORT = 5432
+KAFKA_PORT = 19092
+KAFKA_COMPOSE_PORT = 9092
+KEYCLOAK_PORT = 8080
+
+MIGRATE = ("-m", "deploy.migrate")
+"""Brings every database up to date and ends; what follows `python` on the command line."""
+
+SHARED_SETTINGS = (
+    "ENV",
+    "PUBLIC_URL",
+    "KAFKA_BOOTSTRAP",
+    "OIDC_ISSUER",
+    "OIDC_JWKS_URL",
+    "OIDC_TOKEN_URL",
+    "TRUSTED_PROXIES",
+    "INTAKE_URL",
+    "HOTLINE_URL",
+    "REFERRAL_URL",
+    "REGISTRY_URL",
+)
+"""Environment variables that every process of a service reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process: its name in the stack and in Compose, what follows `python`, its port, its readiness path."""
+
+    name: str
+    arguments: tuple[str, ...]
+    port: int
+    ready: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One service: its name (also its database and its path), a port for each process, and which keys it holds."""
+
+    name: str
+    api_port: int
+    worker_port: int
+    dispatcher_port: int | None = None
+    knows_people: bool = True
+    """Whether it searches names and links people between services, and so holds `SEARCH_KEY` and `LINK_KEYS`."""
+
+    @property
+    def path(self) -> str:
+        """The beginning of every address of this service, as the gateway routes it."""
+        return f"/{self.name}/"
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """The environment variables that this service reads beside `SHARED_SETTINGS`."""
+        prefix = self.name.upper()
+        own = (f"{prefix}_DATABASE_URL", f"{prefix}_SERVICE_KEYS", f"{prefix}_CLIENT_SECRET")
+        return (*own, f"{prefix}_SEARCH_KEY", "LINK_KEYS") if self.knows_people else own
+
+    @property
+    def owner_setting(self) -> str:
+        """The address of its database in the role that migrates; `MIGRATE` alone reads it."""
+        return f"{self.name.upper()}_OWNER_DATABASE_URL"
+
+    def api(self, host: str = LOOPBACK) -> Process:
+        """Describe the HTTP process, listening at `host`."""
+        listen = ("--factory", "--host", host, "--port", str(self.api_port))
+        # What a caller's address is, is decided in one place, by the service and its TRUSTED_PROXIES.
+        manner = (
+            "--loop",
+            "uvloop",
+            "--http",
+            "httptools",
+            "--no-access-log",
+            "--no-server-header",
+            "--no-proxy-headers",
+        )
+        arguments = ("-m", "uvicorn", f"services.{self.name}.app:create", *listen, *manner)
+        return Process(self.name, arguments, self.api_port, f"{self.path}readyz")
+
+    def worker(self, host: str = LOOPBACK) -> Process:
+        """Describe the event process; at `host` it answers probes and scrapes only."""
+        return self._background("worker", host, self.worker_port)
+
+    def dispatcher(self, host: str = LOOPBACK) -> Process | None:
+        """Describe the process that delivers webhooks, where there is one."""
+        return self._background("dispatcher", host, self.dispatcher_port) if self.dispatcher_port else None
+
+    def processes(self, host: str = LOOPBACK) -> tuple[Process, ...]:
+        """Describe all processes, the HTTP one first, listening at `host`."""
+        every = (self.api(host), self.worker(host), self.dispatcher(host))
+        return tuple(process for process in every if process)
+
+    def _background(self, role: str, host: str, port: int) -> Process:
+        arguments = ("-m", f"services.{self.name}.{role}", "--host", host, "--port", str(port))
+        return Process(f"{self.name}-{role}", arguments, port, "/readyz")
+
+
+INTAKE = Service("intake", api_port=8101, worker_port=8111)
+HOTLINE = Service("hotline", api_port=8102, worker_port=8112)
+REFERRAL = Service("referral", api_port=8103, worker_port=8113, dispatcher_port=8123, knows_people=False)
+REGISTRY = Service("registry", api_port=8104, worker_port=8114)
+SERVICES = (INTAKE, HOTLINE, REFERRAL, REGISTRY)
+
+IDENTITY = "identity"
+"""The name and path of whoever gives the tokens: the development issuer in the stack, Keycloak in Compose."""
+IDENTITY_PORT = 8105
+
+
+def stack_upstreams() -> dict[str, str]:
+    """Return what the stack's gateway routes: the name of each path, and host and port behind it."""
+    ports = {service.name: service.api_port for service in SERVICES} | {IDENTITY: IDENTITY_PORT}
+    return {name: f"{LOOPBACK}:{port}" for name, port in ports.items()}
+
+
+def compose_upstreams() -> dict[str, str]:
+    """Return the same for Compose, where containers are found by name."""
+    services = {service.name: f"{service.name}:{service.api_port}" for service in SERVICES}
+    return services | {IDENTITY: f"keycloak:{KEYCLOAK_PORT}"}

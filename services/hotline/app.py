@@ -1,0 +1,31 @@
+"""The hotline's HTTP process: `uvicorn services.hotline.app:create --factory`."""
+
+from fastapi import FastAPI
+
+from services.hotline.access import VISIBLE
+from services.hotline.routes import ROUTERS
+from services.hotline.settings import Settings
+from shared import logging
+from shared.app import create_app
+from shared.process import freeze, open_runtime
+from shared.runtime import Runtime
+
+SERVICE = "hotline"
+
+
+def runtime(settings: Settings) -> Runtime:
+    """Open what the hotline runs on."""
+    return open_runtime(SERVICE, settings, VISIBLE)
+
+
+def build(runtime: Runtime) -> FastAPI:
+    """Return the app on a given runtime."""
+    return create_app(runtime, title="Bảo Hộ: hotline", routers=ROUTERS)
+
+
+def create() -> FastAPI:
+    """Return the app of a process of its own."""
+    logging.configure(SERVICE)
+    app = build(runtime(Settings()))
+    freeze()
+    return app

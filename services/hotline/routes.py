@@ -1,0 +1,156 @@
+"""The hotline's API: missions post and follow, operators triage and hand over, intake fetches what was handed over."""
+
+from uuid import UUID
+
+from fastapi import Response, status
+from sqlmodel import Session, col
+
+from services.hotline import access, rules
+from services.hotline.access import CanFetchHandOver, CanHandOver, CanPostCase, CanReadCases, CanTriage
+from services.hotline.models import CaseStatus, HotlineCase
+from services.hotline.schemas import CaseCreate, CaseRead, CaseSummary, HandOver, PostedCase, Triage
+from shared import codes
+from shared.access import answers_with, locked, one, store
+from shared.audit import record_read
+from shared.clock import now
+from shared.concurrency import take_turn
+from shared.contracts.hotline import HandOverDetails, HotlineCaseHandedOver, HotlineCasePosted, HotlineCaseTriaged
+from shared.edge import SessionDep, router
+from shared.errors import Conflict, Forbidden
+from shared.outbox import publish
+from shared.paging import Page, Paging, choices
+from shared.people import open_sealed, seal
+from shared.person import StoredPerson
+from shared.runtime import runtime_of
+
+api = router("/hotline/v1")
+CaseStatusFilter = choices(CaseStatus)
+
+
+@api.post("/cases", status_code=status.HTTP_201_CREATED)
+def post_case(body: CaseCreate, poster: CanPostCase, session: SessionDep, response: Response) -> PostedCase:
+    """Post a case under the mission's own reference; the same again answers 200 and the same case, other content 409."""
+    if poster.country and body.country != poster.country:
+        raise Forbidden(permission="hotline_case:post", country=poster.country)
+    mission = access.mission_of(poster)
+    take_turn(session, "hotline reference", mission, body.reference)
+    posted = session.exec(
+        access.visible_cases(poster).where(*access.is_posted_as(mission, body.reference))
+    ).one_or_none()
+    content = runtime_of(session).vault.mac("posted-content", body.model_dump_json().encode())
+    if posted is not None:
+        if posted.content_mac != content:
+            raise Conflict("reference_used", reference=body.reference)
+        response.status_code = status.HTTP_200_OK
+        return _posted(answers_with(session, posted))
+    case = store(session, _new_case(session, body, mission, content))
+    publish(session, case, HotlineCasePosted(hotline_case_id=case.id, country=case.country, category=case.category))
+    response.headers["Location"] = f"/hotline/v1/cases/{case.id}"
+    return _posted(case)
+
+
+@api.get("/cases")
+def list_cases(
+    reader: CanReadCases, session: SessionDep, paging: Paging, status: CaseStatusFilter = None
+) -> Page[CaseSummary]:
+    """List the cases the caller may see, newest first; `status=posted,triaged` filters."""
+    cases = access.visible_cases(reader)
+    if status is not None:
+        cases = cases.where(col(HotlineCase.status).in_(status))
+    rows, following = paging.rows(session, cases, HotlineCase.seq)
+    return Page(items=[CaseSummary.model_validate(row) for row in rows], next=following)
+
+
+@api.get("/cases/{case_id}")
+def read_case(case_id: UUID, reader: CanReadCases, session: SessionDep) -> CaseRead:
+    """Read one case with who it is about; the reading is recorded."""
+    case = one(session, access.visible_cases(reader).where(HotlineCase.id == case_id))
+    record_read(session, case)
+    return _opened(session, case)
+
+
+@api.post("/cases/{case_id}/triage")
+def triage_case(case_id: UUID, body: Triage, operator: CanTriage, session: SessionDep) -> CaseRead:
+    """Set how urgent a case is; lowering it below the suggestion needs a reason."""
+    case = locked(session, access.visible_cases(operator).where(HotlineCase.id == case_id))
+    rules.triage(case, body.priority, reason_given=body.reason is not None)
+    case.triage_reason = seal(session, case.caller_id, "hotline_case.triage_reason", body.reason)
+    publish(session, case, HotlineCaseTriaged(hotline_case_id=case.id, priority=case.priority))
+    return _opened(session, case)
+
+
+@api.post("/cases/{case_id}/hand-over")
+def hand_over_case(case_id: UUID, body: HandOver, operator: CanHandOver, session: SessionDep) -> CaseRead:
+    """Hand a triaged case to an office at home, which opens a file and fetches the details itself."""
+    case = locked(session, access.visible_cases(operator).where(HotlineCase.id == case_id))
+    rules.advance(case, CaseStatus.HANDED_OVER)
+    case.office, case.handed_over_at = body.office, now()
+    publish(session, case, _handed_over(case, body.office))
+    return _opened(session, case)
+
+
+@api.get("/hand-overs/{case_id}")
+def fetch_hand_over(case_id: UUID, service: CanFetchHandOver, session: SessionDep) -> HandOverDetails:
+    """Give intake the details of a case that was handed over to it; the reading is recorded."""
+    case = one(session, access.visible_hand_overs(service).where(HotlineCase.id == case_id))
+    record_read(session, case)
+    person = _person(session, case) or StoredPerson()
+    narrative = open_sealed(session, case.caller_id, "hotline_case.narrative", case.narrative)
+    return HandOverDetails(
+        hotline_case_id=case.id,
+        language=case.language,
+        narrative=narrative or "",
+        complaint_types=case.complaint_types,
+        received_at=case.created_at,
+        **person.model_dump(),
+    )
+
+
+def _new_case(session: Session, body: CaseCreate, mission: str, content: bytes) -> HotlineCase:
+    case = HotlineCase(
+        mission=mission,
+        content_mac=content,
+        priority=rules.suggested_priority(body.category, body.complaint_types),
+        **body.model_dump(include={"reference", "country", "category", "complaint_types", "language"}),
+    )
+    case.caller = seal(session, case.caller_id, "hotline_case.caller", body.person.model_dump_json())
+    case.narrative = seal(session, case.caller_id, "hotline_case.narrative", body.narrative)
+    return case
+
+
+def _posted(case: HotlineCase) -> PostedCase:
+    suggested = rules.suggested_priority(case.category, case.complaint_types)
+    summary = CaseSummary.model_validate(case).model_dump()
+    return PostedCase(**summary, suggested_priority=suggested, version=case.version)
+
+
+def _opened(session: Session, case: HotlineCase) -> CaseRead:
+    return CaseRead(
+        **CaseSummary.model_validate(case).model_dump(),
+        complaint_types=case.complaint_types,
+        language=case.language,
+        office=case.office,
+        person=_person(session, case),
+        narrative=open_sealed(session, case.caller_id, "hotline_case.narrative", case.narrative),
+        version=case.version,
+    )
+
+
+def _person(session: Session, case: HotlineCase) -> StoredPerson | None:
+    text = open_sealed(session, case.caller_id, "hotline_case.caller", case.caller)
+    return StoredPerson.model_validate_json(text) if text is not None else None
+
+
+def _handed_over(case: HotlineCase, office: str) -> HotlineCaseHandedOver:
+    listed = codes.offices.get(office)
+    return HotlineCaseHandedOver(
+        hotline_case_id=case.id,
+        office=office,
+        province=listed.province if listed else "",
+        country=case.country,
+        category=case.category,
+        priority=case.priority,
+    )
+
+
+ROUTERS = (api,)

@@ -1,0 +1,11 @@
+"""What the hotline reads from its environment."""
+
+from pydantic_settings import SettingsConfigDict
+
+from shared.settings import PeopleSettings
+
+
+class Settings(PeopleSettings):
+    """`HOTLINE_…` for its own, plain names for what all services share."""
+
+    model_config = SettingsConfigDict(env_prefix="HOTLINE_")

@@ -1,0 +1,19 @@
+"""The hotline's event process: `python -m services.hotline.worker --port N`."""
+
+from services.hotline.app import runtime
+from services.hotline.handlers import HANDLERS
+from services.hotline.settings import Settings
+from shared.bus import Carrier
+from shared.contracts import KNOWN
+from shared.process import run_worker
+from shared.runtime import Runtime
+from shared.worker import Worker
+
+
+def build(runtime: Runtime, carrier: Carrier) -> Worker:
+    """Return the worker on a given runtime and carrier."""
+    return Worker(runtime, carrier, HANDLERS, KNOWN)
+
+
+if __name__ == "__main__":
+    run_worker(runtime(Settings()), build)

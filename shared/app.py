@@ -1,0 +1,125 @@
+"""The HTTP process of a service: routes that name permissions, problems for errors, health, metrics, its API page."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio.to_thread
+import prometheus_client
+import swagger_ui_bundle
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.dependencies.models import Dependant
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.routing import APIRoute, iter_route_contexts
+from starlette.staticfiles import StaticFiles
+
+from shared import health, problems
+from shared.auth import PUBLIC, KeySet, Verifier, authorise
+from shared.db import POOL_SIZE
+from shared.health import Check
+from shared.metrics import Metrics
+from shared.middleware import RequestContext
+from shared.permissions import Permission
+from shared.runtime import Runtime
+
+ASSETS = Path(swagger_ui_bundle.__file__).parent / "vendor"
+
+
+class UnguardedRouteError(Exception):
+    """A route names no permission, or one that does not exist; the service does not start."""
+
+
+def create_app(
+    runtime: Runtime, *, title: str, routers: Sequence[APIRouter], checks: Mapping[str, Check] | None = None
+) -> FastAPI:
+    """Build a service's app; raises `UnguardedRouteError` if a route names no permission and does not say it is public."""
+    prefix = f"/{runtime.service}"
+    app = FastAPI(
+        title=title,
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=f"{prefix}/openapi.json",
+        lifespan=_lifespan,
+        separate_input_output_schemas=True,
+        responses=problems.RESPONSES,
+    )
+    settings = runtime.settings
+    app.state.runtime = runtime
+    app.state.metrics = Metrics()
+    app.state.verifier = Verifier(settings.oidc_issuer, runtime.service, KeySet(settings.oidc_jwks_url))
+    app.add_middleware(RequestContext, settings=settings, metrics=app.state.metrics, service=runtime.service)
+    problems.install(app)
+    for router in routers:
+        app.include_router(router)
+    refuse_unguarded(app)
+    serve_health(app, prefix, {**health.checks(runtime), **(checks or {})})
+    _serve_api_page(app, prefix, title)
+    return app
+
+
+def refuse_unguarded(app: FastAPI) -> None:
+    """Raise `UnguardedRouteError` unless each route names permissions that exist, or says that it is public."""
+    for route in iter_route_contexts(app.routes):
+        if isinstance(route.original_route, APIRoute):
+            named = permissions_of(route.dependant)
+            public = (route.openapi_extra or {}).keys() & PUBLIC.keys()
+            if (not named and not public) or not named <= set(Permission):
+                message = f"{route.path} names no permission of shared/permissions.py and is not marked PUBLIC"
+                raise UnguardedRouteError(message)
+
+
+def permissions_of(dependant: Dependant) -> set[str]:
+    """Return the permissions that a route demands, through whatever it depends on."""
+    named = set(dependant.own_oauth_scopes or ()) if dependant.call is authorise else set()
+    return named.union(*(permissions_of(inner) for inner in dependant.dependencies))
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    limiter = anyio.to_thread.current_default_thread_limiter()
+    limiter.total_tokens = max(limiter.total_tokens, POOL_SIZE) if app.state.runtime.shares_process else POOL_SIZE
+    yield
+    app.state.runtime.close()
+
+
+def serve_health(app: FastAPI, prefix: str, checks: Mapping[str, Check]) -> None:
+    """Serve `livez` (the process runs), `readyz` (its checks hold) and `metrics` (Prometheus) below `prefix`."""
+    runtime: Runtime = app.state.runtime
+
+    def livez() -> dict[str, str]:
+        return {"status": "ok"}
+
+    async def readyz() -> JSONResponse:
+        results = await run_in_threadpool(health.run, checks)
+        return JSONResponse(results, 200 if all(results.values()) else 503)
+
+    def metrics() -> Response:
+        health.measure(runtime, app.state.metrics)
+        return Response(
+            prometheus_client.generate_latest(app.state.metrics.registry), media_type="text/plain; version=0.0.4"
+        )
+
+    plain: Any = {"include_in_schema": False, "response_model": None}
+    app.add_api_route(f"{prefix}/livez", livez, **plain)
+    app.add_api_route(f"{prefix}/readyz", readyz, **plain)
+    app.add_api_route(f"{prefix}/metrics", metrics, **plain)
+
+
+def _serve_api_page(app: FastAPI, prefix: str, title: str) -> None:
+    page = get_swagger_ui_html(
+        openapi_url=f"{prefix}/openapi.json",
+        title=title,
+        swagger_js_url=f"{prefix}/docs/assets/swagger-ui-bundle.js",
+        swagger_css_url=f"{prefix}/docs/assets/swagger-ui.css",
+        swagger_favicon_url=f"{prefix}/docs/assets/favicon-32x32.png",
+    )
+
+    def docs() -> HTMLResponse:
+        return page
+
+    app.add_api_route(f"{prefix}/docs", docs, include_in_schema=False, response_model=None)
+    app.mount(f"{prefix}/docs/assets", StaticFiles(directory=ASSETS), name="assets")

@@ -1,0 +1,106 @@
+"""Reads a record batch whose header names are no UTF-8: aiokafka refuses such a batch whole, and for ever."""
+
+import struct
+from collections.abc import Callable
+
+from aiokafka import TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
+from aiokafka.errors import CorruptRecordException, LeaderNotAvailableError, for_code
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.default_records import DefaultRecordBatch
+from aiokafka.record.util import decode_varint
+
+from shared.bus import Record
+
+Placed = tuple[int, Record]
+"""A record with its offset in the partition."""
+
+LENGTH_AT = 8
+"""Where in a batch its length stands: after the base offset (int64); it counts from behind itself (int32)."""
+COUNT_AT = 57
+RECORDS_AT = 61
+CODECS: dict[int, Callable[[bytes], bytes]] = {
+    0: bytes,
+    1: gzip_decode,
+    2: snappy_decode,
+    3: lz4_decode,
+    4: zstd_decode,
+}
+WAIT_MS = 500
+MOST_BYTES = 1024 * 1024
+
+
+def readable(raw: bytes) -> str:
+    r"""Return the text of a key or header name; bytes that are no UTF-8 become `\xff`, and no name of ours has that."""
+    return raw.decode("utf-8", "backslashreplace")
+
+
+async def read_batch(bootstrap: str, client_id: str, place: TopicPartition, offset: int) -> tuple[list[Placed], int]:
+    """Fetch the batch that holds `offset`: its records from there on, and the offset behind it.
+
+    Raises `KafkaError` when the leader is away, the fetch fails or the batch is damaged.
+    """
+    client = AIOKafkaClient(bootstrap_servers=bootstrap, client_id=client_id)
+    try:
+        await client.bootstrap()
+        await client.set_topics([place.topic])
+        leader = client.cluster.leader_for_partition(place)
+        if leader is None or leader < 0:
+            raise LeaderNotAvailableError
+        wanted = [(place.topic, [(place.partition, offset, MOST_BYTES)])]
+        response = await client.send(leader, FetchRequest(WAIT_MS, 1, MOST_BYTES, 0, wanted, rack_id=""))
+    finally:
+        await client.close()
+    [(_, [(_, code, *_, batches)])] = response.topics
+    if code:
+        raise for_code(code)
+    return decode_batch(place.topic, bytes(batches or b""), offset)
+
+
+def decode_batch(topic: str, data: bytes, offset: int) -> tuple[list[Placed], int]:
+    """Decode the first record batch (format 2, the only one since Kafka 4) in `data`, from `offset` on.
+
+    Returns the records and the offset behind the batch; raises `CorruptRecordException` when it is cut off or damaged.
+    """
+    if len(data) < RECORDS_AT:
+        raise CorruptRecordException
+    [length] = struct.unpack_from(">i", data, LENGTH_AT)
+    whole = data[: LENGTH_AT + 4 + length]
+    batch = DefaultRecordBatch(whole)
+    if len(whole) < LENGTH_AT + 4 + length or not batch.validate_crc():
+        raise CorruptRecordException
+    if batch.is_control_batch:
+        return [], batch.next_offset
+    [count] = struct.unpack_from(">i", whole, COUNT_AT)
+    cursor = _Cursor(CODECS[batch.compression_type](whole[RECORDS_AT:]))
+    records = [cursor.record(topic, batch.base_offset) for _ in range(count)]
+    return [(place, record) for place, record in records if place >= offset], batch.next_offset
+
+
+class _Cursor:
+    """Walks over the records of one batch: numbers are zigzag varints, a length of -1 is a null."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = bytearray(data)
+        self._at = 0
+
+    def record(self, topic: str, base: int) -> Placed:
+        """Take the next record: length, attributes, time, offset (the last two relative), key, value, headers."""
+        _length, _attributes, _time = self._number(), self._number(), self._number()
+        offset = base + self._number()
+        key, value = self._chunk(), self._chunk()
+        headers = tuple((readable(self._chunk() or b""), self._chunk()) for _ in range(self._number()))
+        return offset, Record(topic, None if key is None else readable(key), headers, value)
+
+    def _number(self) -> int:
+        number: int
+        number, self._at = decode_varint(self._data, self._at)
+        return number
+
+    def _chunk(self) -> bytes | None:
+        size = self._number()
+        if size < 0:
+            return None
+        start, self._at = self._at, self._at + size
+        return bytes(self._data[start : self._at])

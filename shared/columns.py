@@ -1,0 +1,79 @@
+"""How our values lie in PostgreSQL: one spelling per kind of column, so that models read as lists of facts."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, Enum, Identity, LargeBinary, MetaData, Numeric
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import registry as orm_registry
+from sqlmodel import Field, SQLModel
+
+from shared.clock import now
+from shared.ids import new_id
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def new_registry() -> orm_registry:
+    """Return a registry of a service's own: two tables named alike in two services must not meet."""
+    return orm_registry(metadata=MetaData(naming_convention=NAMING))
+
+
+def key() -> Any:
+    """Return a UUIDv7 primary key."""
+    return Field(default_factory=new_id, primary_key=True)
+
+
+def sequence() -> Any:
+    """Return the bigint that gives a list its order; PostgreSQL alone assigns it."""
+    return Field(default=None, sa_type=BigInteger, sa_column_args=[Identity(always=True)], unique=True, nullable=False)
+
+
+def instant(**options: Any) -> Any:
+    """Return a UTC instant (`*_at`)."""
+    return Field(sa_type=DateTime(timezone=True), **options)
+
+
+def choice(members: type[StrEnum], **options: Any) -> Any:
+    """Return an enum stored as text with a CHECK."""
+    kind = Enum(
+        members,
+        native_enum=False,
+        create_constraint=True,
+        length=64,
+        name=f"{members.__name__.lower()}",
+        values_callable=lambda enum: [member.value for member in enum],
+    )
+    return Field(sa_type=kind, **options)
+
+
+def sealed(**options: Any) -> Any:
+    """Return ciphertext of `crypto.seal`, or a blind index."""
+    return Field(default=None, sa_type=LargeBinary, **options)
+
+
+def amount(**options: Any) -> Any:
+    """Return an exact amount of money, NUMERIC(20,4); its currency is the column beside it."""
+    return Field(sa_type=Numeric(20, 4), **options)
+
+
+def document(**options: Any) -> Any:
+    """Return a JSONB value: codes and numbers, never personal data in clear."""
+    return Field(sa_type=JSONB, **options)
+
+
+class Versioned(SQLModel):
+    """An aggregate: its version is its ETag, its lock orders its events."""
+
+    id: UUID = key()
+    version: int = Field(default=1)
+    created_at: datetime = instant(default_factory=now)
+    updated_at: datetime = instant(default_factory=now)

@@ -1,0 +1,107 @@
+"""The edge: one request is one transaction, committed before its answer is sent."""
+
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
+from sqlmodel import Session
+
+from shared import idempotency
+from shared.access import etag
+from shared.auth import STORES_NOTHING
+from shared.runtime import Act, Runtime
+from shared.validation import StrictRequest, refuse_nul
+
+KEPT_HEADERS = ("etag", "location", "content-type")
+
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+def get_session(request: Request) -> Session:
+    """Return the transaction of this request; the edge opened it and alone commits it."""
+    session: Session = request.state.session
+    return session
+
+
+SessionDep = Annotated[Session, Depends(get_session)]
+
+
+class Edge(APIRoute):
+    """A route whose answer leaves only after its transaction is committed.
+
+    A dependency with `yield` would commit after the answer (FastAPI's default scope), and could not store that answer
+    within the transaction for its idempotency key: so the route itself is the boundary.
+    """
+
+    def get_route_handler(self) -> Handler:
+        """Wrap FastAPI's own handler in a transaction."""
+        inner = super().get_route_handler()
+        operation = self.operation_id or self.name
+        stores = "POST" in self.methods and not (self.openapi_extra or {}).keys() & STORES_NOTHING.keys()
+
+        async def handler(request: Request) -> Response:
+            runtime: Runtime = request.app.state.runtime
+            strict = StrictRequest(request.scope, request.receive)
+            refuse_bad_text(strict)
+            await strict.body()
+            strict.state.stores = stores
+            session = runtime.session(act_of_request(strict, operation))
+            strict.state.session = session
+            try:
+                response = await _act(strict, inner, session)
+                await run_in_threadpool(_finish, session, response)
+            finally:
+                await run_in_threadpool(session.close)
+            if session.info.get("published"):
+                runtime.wake()
+            return response
+
+        return handler
+
+
+async def _act(request: Request, inner: Handler, session: Session) -> Response:
+    try:
+        return await inner(request)
+    except idempotency.Replay as replay:
+        answer = replay.answer
+        session.info.pop("idempotency", None)
+        return Response(answer.body, answer.status, headers=answer.headers)
+
+
+def _finish(session: Session, response: Response) -> None:
+    """Flush, tell the ETag, keep the answer for its key, commit: after this the act is durable, before it nothing is."""
+    session.flush()
+    row = session.info.get("row")
+    validator = etag(row) if row is not None else None
+    if validator:
+        response.headers["ETag"] = validator
+    kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+    idempotency.keep_answer(session, idempotency.Answer(response.status_code, kept, bytes(response.body)))
+    session.commit()
+
+
+def act_of_request(request: Request, operation: str) -> Act:
+    """Describe what is about to happen, before it is known who asks."""
+    state = request.scope["state"]
+    return Act(
+        actor="anonymous",
+        operation=operation,
+        correlation_id=state["correlation_id"],
+        address=state["address"],
+        if_match=request.headers.get("if-match"),
+    )
+
+
+def refuse_bad_text(request: Request) -> None:
+    """Refuse NUL in the path and the query, where no schema would."""
+    if "\x00" in request.scope["path"]:
+        raise refuse_nul("/path")
+    if any("\x00" in name + value for name, value in request.query_params.multi_items()):
+        raise refuse_nul("/query")
+
+
+def router(prefix: str) -> APIRouter:
+    """Return a router of a service's API; each of its routes is an edge."""
+    return APIRouter(prefix=prefix, route_class=Edge)

@@ -1,0 +1,91 @@
+"""Idempotency keys: one key, one effect; the answer is stored sealed with the act and given again only to who may still have it."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import RowMapping, delete, func, insert, select
+from sqlmodel import Session, col
+
+from shared.clock import now
+from shared.errors import IdempotencyKeyRequired, IdempotencyKeyReused, NotFound, RequestInFlight
+from shared.runtime import act_of, runtime_of
+from shared.tables import idempotency
+
+KEY_FORM = re.compile(r"[A-Za-z0-9_-]{1,128}")
+KEPT = timedelta(hours=24)
+"""How long an answer can be asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as it was first given."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Replay(Exception):  # noqa: N818 - it is an answer, not an error
+    """Raised instead of acting again: the edge gives this answer."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__("replayed")
+        self.answer = answer
+
+
+def take_key(session: Session, principal: Any, key: str | None, path: str, body: bytes) -> None:
+    """Take the key for this transaction, or raise: `Replay` if it was used for the same body, else what stands against it."""
+    if key is None or not KEY_FORM.fullmatch(key):
+        raise IdempotencyKeyRequired
+    vault = runtime_of(session).vault
+    act = act_of(session)
+    key_mac = vault.mac("idempotency-key", act.actor.encode(), act.operation.encode(), path.encode(), key.encode())
+    body_mac = vault.mac("idempotency-body", body)
+    lock = func.pg_try_advisory_xact_lock(int.from_bytes(key_mac[:8], signed=True))
+    if not session.connection().execute(select(lock)).scalar_one():
+        raise RequestInFlight
+    stored = (
+        session.connection().execute(select(idempotency).where(idempotency.c.key_mac == key_mac)).mappings().first()
+    )
+    if stored is not None:
+        raise Replay(_again(session, principal, stored, body_mac))
+    session.info["idempotency"] = (key_mac, body_mac)
+
+
+def keep_answer(session: Session, answer: Answer) -> None:
+    """Store a 2xx answer sealed, in the transaction of the act."""
+    taken: tuple[bytes, bytes] | None = session.info.get("idempotency")
+    if taken is None:
+        return
+    key_mac, body_mac = taken
+    row = session.info.get("row")
+    session.connection().execute(
+        insert(idempotency).values(
+            key_mac=key_mac,
+            body_mac=body_mac,
+            status=answer.status,
+            headers=answer.headers,
+            answer=runtime_of(session).vault.encrypt("answer", answer.body, key_mac),
+            row_kind=row.__tablename__ if row is not None else None,
+            row_id=row.id if row is not None else None,
+        )
+    )
+
+
+def forget_old_keys(session: Session) -> None:
+    """Delete answers that can no longer be asked for."""
+    session.connection().execute(delete(idempotency).where(idempotency.c.created_at < now() - KEPT))
+
+
+def _again(session: Session, principal: Any, stored: RowMapping, body_mac: bytes) -> Answer:
+    if stored["body_mac"] != body_mac:
+        raise IdempotencyKeyReused
+    if stored["row_kind"] is not None:
+        visible = runtime_of(session).visible[stored["row_kind"]](principal)
+        model = visible.column_descriptions[0]["entity"]
+        if session.exec(visible.where(col(model.id) == stored["row_id"])).first() is None:
+            raise NotFound
+    body = runtime_of(session).vault.decrypt("answer", stored["answer"], stored["key_mac"])
+    return Answer(stored["status"], {**stored["headers"], "Idempotent-Replayed": "true"}, body)

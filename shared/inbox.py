@@ -1,0 +1,166 @@
+"""The inbox: each event has its effect once, in one transaction; what cannot be handled is kept and parks its key."""
+
+import random
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import delete, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlmodel import Session
+
+from shared.bus import Record, Retry
+from shared.clock import now
+from shared.events import Envelope, Event, Handlers, PoisonError, decode
+from shared.logging import get_logger, where
+from shared.runtime import Act, Runtime
+from shared.tables import dead_letter, inbox
+
+DELAYS = (0.2, 1.0, 5.0, 30.0)
+"""Seconds between the tries of a failing handler; after the last the event is a dead letter."""
+JITTER = 0.2
+AWAY = 1.0
+KEPT = timedelta(days=35)
+"""Longer than any topic keeps an event (30 days), so that nothing old is handled twice."""
+
+log = get_logger("inbox")
+
+
+class Inbox:
+    """Handles a consuming service's records; its `accept` is what carriers call."""
+
+    def __init__(
+        self, runtime: Runtime, handlers: Handlers, known: Mapping[str, type[Event]], delays: tuple[float, ...] = DELAYS
+    ) -> None:
+        self._runtime = runtime
+        self._handlers = handlers
+        self._known = known
+        self._delays = delays
+
+    def accept(self, record: Record, attempt: int) -> None:
+        """Handle one record for good, or raise `Retry`: it is never skipped, and never holds up another key for long."""
+        try:
+            self._accept(record, attempt)
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            log.warning("inbox_database_away", error=where(error))
+            raise Retry(AWAY, counts=False) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise Retry(AWAY, counts=False) from error
+            raise
+
+    def _accept(self, record: Record, attempt: int) -> None:
+        try:
+            envelope = decode(record, self._known)
+        except PoisonError as error:
+            self._keep(record, error.reason)
+            return
+        with structlog.contextvars.bound_contextvars(
+            service=self._runtime.service, correlation_id=envelope.correlation_id, event_id=str(envelope.event_id)
+        ):
+            self._handle(record, envelope, attempt)
+
+    def _handle(self, record: Record, envelope: Envelope, attempt: int) -> None:
+        handler = self._handlers.get(type(envelope.event))
+        act = _act(envelope, handler.__name__ if handler else "ignore")
+        with self._runtime.session(act) as session:
+            if handler is None or not self._first(session, envelope.event_id):
+                return
+            if self._is_parked(session, record):
+                self._insert(session, record, "parked", "waits_behind_dead_letter")
+            else:
+                self._run(session, record, envelope, attempt)
+            session.commit()
+            woken = bool(session.info.get("published"))
+        if woken:
+            self._runtime.wake()
+
+    def _run(self, session: Session, record: Record, envelope: Envelope, attempt: int) -> None:
+        handler = self._handlers[type(envelope.event)]
+        savepoint = session.begin_nested()
+        try:
+            handler(session, envelope.event)
+            savepoint.commit()
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            savepoint.rollback()
+            log.warning("handler_failed", type=envelope.event.type, attempt=attempt, error=where(error))
+            if attempt < len(self._delays):
+                raise Retry(_jittered(self._delays[attempt])) from error
+            self._insert(session, record, "dead", f"handler:{type(error).__name__}")
+            return
+        log.info("event_handled", type=envelope.event.type, handler=handler.__name__)
+
+    def _keep(self, record: Record, reason: str) -> None:
+        """Store a record that cannot be decoded; once, however often it is brought."""
+        event_id = _event_id(record)
+        log.error("event_refused", reason=reason, topic=record.topic)
+        with self._runtime.session(Act("system", "keep_dead_letter", event_id or "unknown")) as session:
+            if event_id is not None and self._is_kept(session, record, event_id):
+                return
+            self._insert(session, record, "dead", reason)
+            session.commit()
+
+    def _first(self, session: Session, event_id: UUID) -> bool:
+        statement = upsert(inbox).values(event_id=event_id).on_conflict_do_nothing().returning(inbox.c.event_id)
+        return session.connection().execute(statement).first() is not None
+
+    def _is_parked(self, session: Session, record: Record) -> bool:
+        """Say whether an earlier event of this aggregate waits for an operator: then this one waits behind it."""
+        waiting = select(dead_letter.c.id).where(
+            dead_letter.c.topic == record.topic,
+            dead_letter.c.key == record.key,
+            dead_letter.c.state.in_(("dead", "parked")),
+        )
+        return session.connection().execute(waiting.limit(1)).first() is not None
+
+    def _is_kept(self, session: Session, record: Record, event_id: str) -> bool:
+        kept = select(dead_letter.c.id).where(dead_letter.c.topic == record.topic, dead_letter.c.event_id == event_id)
+        return session.connection().execute(kept.limit(1)).first() is not None
+
+    def _insert(self, session: Session, record: Record, state: str, reason: str) -> None:
+        values: dict[str, Any] = {
+            "event_id": _event_id(record),
+            "topic": record.topic,
+            "key": _text(record.key),
+            "headers": [[_text(name), value.hex() if value is not None else None] for name, value in record.headers],
+            "payload": record.value,
+            "reason": reason,
+            "state": state,
+        }
+        session.connection().execute(insert(dead_letter).values(**values))
+
+
+def forget_old_events(session: Session) -> None:
+    """Delete inbox rows older than any event that can still arrive."""
+    session.connection().execute(delete(inbox).where(inbox.c.handled_at < now() - KEPT))
+
+
+def _act(envelope: Envelope, operation: str) -> Act:
+    return Act(
+        actor=f"event:{envelope.event.type}",
+        operation=operation,
+        correlation_id=envelope.correlation_id,
+        causation_id=str(envelope.event_id),
+    )
+
+
+def _event_id(record: Record) -> str | None:
+    for name, value in record.headers:
+        if name == "ce_id" and value is not None:
+            return _text(value.decode(errors="replace"))[:128]
+    return None
+
+
+def _text(value: str | None) -> Any:
+    """PostgreSQL's text holds neither NUL nor lone surrogates; a foreign writer's key may."""
+    return None if value is None else value.encode(errors="replace").decode().replace("\x00", "�")
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing

@@ -1,0 +1,32 @@
+"""What can be measured of a service, for Prometheus: latency, outbox age, lag, dead letters, refusals."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """The figures of one process; a registry of its own, so that four services in one process stay apart."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Histogram(
+            "baoho_request_seconds",
+            "Time from request to answer.",
+            ["method", "route", "status"],
+            buckets=BUCKETS,
+            registry=self.registry,
+        )
+        self.unauthenticated = Counter(
+            "baoho_unauthenticated_total", "Requests refused with 401.", registry=self.registry
+        )
+        self.outbox_age = Gauge(
+            "baoho_outbox_age_seconds", "Age of the oldest event not yet carried.", registry=self.registry
+        )
+        self.outbox_waiting = Gauge("baoho_outbox_waiting", "Events not yet carried.", registry=self.registry)
+        self.lag = Gauge("baoho_consumer_lag", "Events carried to us but not yet handled.", registry=self.registry)
+        self.dead_letters = Gauge("baoho_dead_letters", "Events that need an operator.", registry=self.registry)
+        self.parked = Gauge("baoho_parked_events", "Events that wait behind a dead one.", registry=self.registry)
+        self.fetches_due = Gauge(
+            "baoho_fetches_due", "Details asked of other services, overdue.", registry=self.registry
+        )

@@ -1,0 +1,165 @@
+"""The outbox: an event is stored with the change it tells of, and one relay per service carries it on, in order."""
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import psycopg
+from psycopg.rows import namedtuple_row
+from sqlalchemy import insert
+from sqlmodel import Session
+
+from shared.access import VersionedRow
+from shared.bus import Carrier, CarrierDown, Record
+from shared.clock import now
+from shared.events import Envelope, Event, headers_for, topic_of
+from shared.ids import new_id
+from shared.logging import get_logger, where
+from shared.runtime import act_of, runtime_of
+from shared.tables import outbox
+
+CHANNEL = "outbox"
+BATCH = 500
+LEADER_LOCK = 0x6F7574626F78
+"""The relay's advisory lock, on the very session it reads with: a lost session is a lost right to publish."""
+POLL_SECONDS = 1.0
+RECONNECT_SECONDS = 0.5
+
+log = get_logger("outbox")
+
+
+def publish(session: Session, aggregate: VersionedRow, event: Event) -> None:
+    """Store an event about a row that this transaction has locked or made; call it last, while the row is locked."""
+    service = runtime_of(session).service
+    if event.producer() != service:
+        message = f"{service} may not publish {event.type}"
+        raise ValueError(message)
+    session.flush()
+    act = act_of(session)
+    envelope = Envelope(
+        new_id(), event, now(), str(aggregate.id), aggregate.version, act.correlation_id, act.causation_id
+    )
+    session.connection().execute(
+        insert(outbox).values(
+            event_id=envelope.event_id,
+            topic=topic_of(service),
+            key=envelope.key,
+            headers=headers_for(envelope),
+            payload=event.model_dump_json().encode(),
+        )
+    )
+    session.info["published"] = True
+
+
+class Waker:
+    """Tells the relay of commits: many wakes, one NOTIFY, on a connection of its own and never inside a transaction."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+        self._pending = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="outbox-waker", daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Return at once; the notification follows."""
+        self._pending.set()
+
+    def close(self) -> None:
+        """Stop within a second."""
+        self._stopping = True
+        self._pending.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            try:
+                with psycopg.connect(self._conninfo, autocommit=True, connect_timeout=5) as connection:
+                    self._notify(connection)
+            except psycopg.Error:
+                # The relay polls each second as well: a missed wake delays, it loses nothing.
+                self._pending.wait(RECONNECT_SECONDS)
+
+    def _notify(self, connection: psycopg.Connection[Any]) -> None:
+        while not self._stopping:
+            self._pending.wait()
+            self._pending.clear()
+            if not self._stopping:
+                connection.execute(f"NOTIFY {CHANNEL}")
+
+
+class Relay:
+    """Carries this service's events to its carrier, oldest first; of several relays one leads and the others wait."""
+
+    def __init__(self, conninfo: str, carrier: Carrier) -> None:
+        self._conninfo = conninfo
+        self._carrier = carrier
+        self.leading = False
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Relay until `stop` is set; lost connections and carriers are waited for."""
+        while not stop.is_set():
+            try:
+                await self._session(stop)
+            except (psycopg.Error, OSError) as error:
+                log.warning("relay_lost_database", error=where(error))
+            finally:
+                self.leading = False
+            await _pause(stop, RECONNECT_SECONDS)
+
+    async def _session(self, stop: asyncio.Event) -> None:
+        connection = await psycopg.AsyncConnection.connect(
+            self._conninfo, autocommit=True, connect_timeout=5, row_factory=namedtuple_row
+        )
+        async with connection:
+            await self._lead(connection, stop)
+            await connection.execute(f"LISTEN {CHANNEL}")
+            while not stop.is_set():
+                if not await self._relay_batch(connection):
+                    await _notified(connection)
+
+    async def _lead(self, connection: psycopg.AsyncConnection[Any], stop: asyncio.Event) -> None:
+        while not stop.is_set() and not self.leading:
+            row = await (await connection.execute("SELECT pg_try_advisory_lock(%s) AS won", (LEADER_LOCK,))).fetchone()
+            self.leading = bool(row and row.won)
+            if not self.leading:
+                await _pause(stop, POLL_SECONDS)
+
+    async def _relay_batch(self, connection: psycopg.AsyncConnection[Any]) -> bool:
+        """Carry the oldest events; say whether more may wait."""
+        rows = await _oldest(connection)
+        if not rows:
+            return False
+        try:
+            await self._carrier.publish([_record(row) for row in rows])
+        except CarrierDown:
+            await asyncio.sleep(POLL_SECONDS)
+            return True
+        # Deleting only what was acknowledged: a relay killed before this line carries the same events again.
+        await connection.execute("DELETE FROM outbox WHERE id = ANY(%s)", ([row.id for row in rows],))
+        return len(rows) == BATCH
+
+
+async def _oldest(connection: psycopg.AsyncConnection[Any]) -> Sequence[Any]:
+    cursor = await connection.execute(
+        "SELECT id, topic, key, headers, payload FROM outbox ORDER BY id LIMIT %s", (BATCH,)
+    )
+    return await cursor.fetchall()
+
+
+def _record(row: Any) -> Record:
+    headers = tuple((name, value.encode()) for name, value in row.headers.items())
+    return Record(row.topic, row.key, headers, bytes(row.payload))
+
+
+async def _notified(connection: psycopg.AsyncConnection[Any]) -> None:
+    async for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+        return
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return

@@ -1,0 +1,106 @@
+"""Lists by keyset: newest first by a bigint, with a signed cursor that is bound to the operation, its filters and its reader."""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated, Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+from fastapi import Depends, Query, Request
+from pydantic import BaseModel, BeforeValidator
+from sqlmodel import Session, col
+from sqlmodel.sql.expression import SelectOfScalar
+
+from shared.errors import InvalidInput
+from shared.runtime import act_of, runtime_of
+
+PAGE_SIZE = 20
+PAGE_LIMIT = 100
+SEQ_BYTES = 8
+MAC_BYTES = 16
+
+ItemT = TypeVar("ItemT")
+RowT = TypeVar("RowT")
+
+
+class Page(BaseModel, Generic[ItemT]):
+    """One page of a list; `next` is the address of the page after it, or null at the end."""
+
+    items: list[ItemT]
+    next: str | None
+
+
+class PageRequest:
+    """Where a list is to go on, and by how much."""
+
+    def __init__(
+        self,
+        request: Request,
+        limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="Items on a page.")] = PAGE_SIZE,
+        cursor: Annotated[str | None, Query(max_length=64, description="From `next` of the page before.")] = None,
+    ) -> None:
+        self.limit = limit
+        self.cursor = cursor
+        self._path = request.url.path
+        pairs = [(name, value) for name, value in request.query_params.multi_items() if name not in {"cursor"}]
+        self._filters = sorted(pairs)
+        self._body: bytes = getattr(request, "_body", b"")
+
+    def rows(self, session: Session, select: SelectOfScalar[RowT], seq: Any) -> tuple[Sequence[RowT], str | None]:
+        """Return one page of `select`, newest first by the column `seq`, and the address of the next page."""
+        if self.cursor is not None:
+            select = select.where(col(seq) < self._opened(session, self.cursor))
+        rows = session.exec(select.order_by(col(seq).desc()).limit(self.limit + 1)).all()
+        if len(rows) <= self.limit:
+            return rows, None
+        return rows[: self.limit], self._next(session, getattr(rows[self.limit - 1], seq.key))
+
+    def _next(self, session: Session, seq: int) -> str:
+        raw = seq.to_bytes(SEQ_BYTES, signed=True)
+        cursor = base64.urlsafe_b64encode(raw + self._mac(session, raw)).rstrip(b"=").decode()
+        query = urlencode([*self._filters, ("cursor", cursor)])
+        return f"{runtime_of(session).settings.public_url}{self._path}?{query}"
+
+    def _opened(self, session: Session, cursor: str) -> int:
+        try:
+            blob = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            blob = b""
+        raw, mac = blob[:SEQ_BYTES], blob[SEQ_BYTES:]
+        if len(raw) != SEQ_BYTES or not hmac.compare_digest(mac, self._mac(session, raw)):
+            raise InvalidInput.at(
+                "/query/cursor",
+                "cursor",
+                "con trỏ lấy nguyên từ `next` của trang trước, cùng bộ lọc",
+                "the cursor from `next` of the page before, with the same filters",
+            )
+        return int.from_bytes(raw, signed=True)
+
+    def _mac(self, session: Session, raw: bytes) -> bytes:
+        act = act_of(session)
+        filters = urlencode([pair for pair in self._filters if pair[0] != "limit"]).encode()
+        parts = (raw, act.actor.encode(), act.operation.encode(), self._path.encode(), filters, self._body)
+        return runtime_of(session).vault.mac("cursor", *parts)[:MAC_BYTES]
+
+
+Paging = Annotated[PageRequest, Depends()]
+
+
+def choices(members: type[StrEnum]) -> Any:
+    """Return the type of a filter `?status=a,b`: a set of an enum's values, or None when it is not given."""
+
+    def split(value: object) -> object:
+        return [part for part in value.split(",") if part] if isinstance(value, str) else value
+
+    each = Annotated[list[members], BeforeValidator(split)]  # type: ignore[valid-type]
+    named = ", ".join(members)
+    return Annotated[
+        each | None, BeforeValidator(_single), Query(description=f"One or several of: {named}; parted by commas.")
+    ]
+
+
+def _single(value: object) -> object:
+    """A query parameter of a list type arrives as a list; ours is one text with commas."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value

@@ -1,0 +1,109 @@
+"""A person's sealed details: seal, open, find by name, erase; all inside the caller's transaction."""
+
+import secrets
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from sqlalchemy import ColumnElement, and_, delete, exists, select, true
+from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlmodel import Session
+
+from shared.clock import now
+from shared.crypto import NONCE_BYTES, missing
+from shared.errors import PersonErased
+from shared.names import query_terms, search_terms
+from shared.runtime import runtime_of
+from shared.tables import name_token, person_key
+
+DATA_KEY_BYTES = 32
+
+
+def seal(session: Session, person_id: UUID, field: str, text: str | None) -> bytes | None:
+    """Seal one value of `field` (`table.column`) under the person's data key; None stays None."""
+    if text is None:
+        return None
+    key = _data_keys(session, [person_id]).get(person_id) or _new_data_key(session, person_id)
+    nonce = secrets.token_bytes(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, text.encode(), _bound_to(session, person_id, field))
+
+
+def open_sealed(session: Session, person_id: UUID, field: str, blob: bytes | None) -> str | None:
+    """Open one value; None if nothing was sealed or the person was erased; an altered or moved value raises `InvalidTag`."""
+    key = _data_keys(session, [person_id]).get(person_id) if blob else None
+    if blob is None or key is None:
+        return None
+    return AESGCM(key).decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], _bound_to(session, person_id, field)).decode()
+
+
+def unlock(session: Session, people: Iterable[UUID]) -> None:
+    """Load the data keys of a list of people in one query, before their values are opened one by one."""
+    _data_keys(session, people)
+
+
+def index_name(session: Session, scope: str, seq: int, person_id: UUID, name: str) -> None:
+    """Store the keyed tokens by which `matches_name` finds this person within `scope`."""
+    vault = runtime_of(session).vault
+    tokens = {vault.token(term) for term in search_terms(name)}
+    rows = [{"scope": scope, "token": token, "seq": seq, "id": person_id} for token in tokens]
+    if rows:
+        session.connection().execute(upsert(name_token).on_conflict_do_nothing(), rows)
+
+
+def matches_name(session: Session, scopes: Iterable[str], person_id: Any, text: str) -> ColumnElement[bool]:
+    """Return the condition that a person's name holds every word of `text`, in any order, with or without diacritics."""
+    vault = runtime_of(session).vault
+    within = list(scopes)
+    return and_(true(), *(_holds(within, vault.token(term), person_id) for term in query_terms(text)))
+
+
+def _holds(scopes: list[str], token: int, person_id: Any) -> ColumnElement[bool]:
+    table = name_token.alias()
+    return exists(select(1).where(table.c.scope.in_(scopes), table.c.token == token, table.c.id == person_id))
+
+
+def erase(session: Session, person_id: UUID) -> None:
+    """Destroy what opens a person's details: data key and name tokens; the caller clears its blind indexes."""
+    connection = session.connection()
+    tombstone = {"wrapped": None, "erased_at": now()}
+    stored = upsert(person_key).values(person_id=person_id, **tombstone)
+    connection.execute(stored.on_conflict_do_update(index_elements=["person_id"], set_=tombstone))
+    connection.execute(delete(name_token).where(name_token.c.id == person_id))
+    _cache(session)[person_id] = None
+
+
+def _cache(session: Session) -> dict[UUID, bytes | None]:
+    cache: dict[UUID, bytes | None] = session.info.setdefault("data_keys", {})
+    return cache
+
+
+def _data_keys(session: Session, people: Iterable[UUID]) -> dict[UUID, bytes | None]:
+    """Return the data keys of these people, None for the erased; those without a row are absent."""
+    cache = _cache(session)
+    wanted = missing(people, cache)
+    if wanted:
+        rows = session.connection().execute(select(person_key).where(person_key.c.person_id.in_(wanted)))
+        vault = runtime_of(session).vault
+        for row in rows:
+            opened = vault.decrypt("person-key", row.wrapped, row.person_id.bytes) if row.wrapped else None
+            cache[row.person_id] = opened
+    return cache
+
+
+def _new_data_key(session: Session, person_id: UUID) -> bytes:
+    """Make the person's data key, or take the one that another transaction made first."""
+    key = secrets.token_bytes(DATA_KEY_BYTES)
+    wrapped = runtime_of(session).vault.encrypt("person-key", key, person_id.bytes)
+    made = upsert(person_key).values(person_id=person_id, wrapped=wrapped).on_conflict_do_nothing()
+    session.connection().execute(made)
+    _cache(session).pop(person_id, None)
+    stored = _data_keys(session, [person_id])[person_id]
+    if stored is None:
+        raise PersonErased
+    return stored
+
+
+def _bound_to(session: Session, person_id: UUID, field: str) -> bytes:
+    """Associated data: a value copied to another person, field or service does not open."""
+    return f"{runtime_of(session).service}/{field}/{person_id}".encode()

@@ -1,0 +1,117 @@
+"""How a service becomes processes: its runtime from its settings, its carrier, and the frame around its worker."""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+
+from shared import logging
+from shared.app import serve_health
+from shared.bus import Carrier
+from shared.bus.kafka import KafkaCarrier
+from shared.crypto import Vault
+from shared.db import conninfo, make_engine
+from shared.events import topic_of
+from shared.health import Check, checks
+from shared.metrics import Metrics
+from shared.outbox import Waker
+from shared.runtime import Runtime, Visible
+from shared.settings import PeopleSettings, ServiceSettings, parse_key, parse_keys
+from shared.worker import Worker, stop_on_signals
+
+SHUTDOWN_SECONDS = 15
+
+
+def vault_of(service: str, settings: ServiceSettings) -> Vault:
+    """Return the keys a service was given."""
+    keys = parse_keys(settings.service_keys)
+    if isinstance(settings, PeopleSettings):
+        search_key = parse_key(settings.search_key.get_secret_value())
+        return Vault(service, keys, search_key, parse_keys(settings.link_keys))
+    return Vault(service, keys)
+
+
+def open_runtime(service: str, settings: ServiceSettings, visible: Mapping[str, Visible]) -> Runtime:
+    """Open a service's database and keys; nothing is asked of the database yet."""
+    url = settings.database_url.get_secret_value()
+    waker = Waker(conninfo(url))
+    return Runtime(
+        service, settings, make_engine(url), vault_of(service, settings), visible, waker.wake, on_close=[waker.close]
+    )
+
+
+def kafka_carrier(runtime: Runtime) -> KafkaCarrier:
+    """Return the way to Kafka; several processes cannot share the embedded carrier."""
+    bootstrap = runtime.settings.kafka_bootstrap
+    if bootstrap is None:
+        message = "KAFKA_BOOTSTRAP is not set: a worker of its own needs Kafka (`make run` needs none)"
+        raise SystemExit(message)
+    return KafkaCarrier(
+        bootstrap, runtime.service, client_id=f"{runtime.service}-worker", topics=[topic_of(runtime.service)]
+    )
+
+
+def run_worker(runtime: Runtime, build: Callable[[Runtime, Carrier], Worker]) -> None:
+    """Run the event process until SIGTERM: `python -m services.<name>.worker --port N`."""
+    carrier = kafka_carrier(runtime)
+    worker = build(runtime, carrier)
+    runtime.carrier_lag = lambda: carrier.lag() or 0
+    run_loops(runtime, [worker.run], {"carrier": carrier.ready})
+
+
+def run_loops(
+    runtime: Runtime, loops: Sequence[Callable[[asyncio.Event], Coroutine[Any, Any, None]]], more: Mapping[str, Check]
+) -> None:
+    """Run loops of a service beside an internal port that answers `livez`, `readyz` and `metrics`."""
+    parser = argparse.ArgumentParser(description=f"A background process of the {runtime.service} service.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True, help="the internal port for livez, readyz and metrics")
+    arguments = parser.parse_args()
+    logging.configure(runtime.service)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_run_loops(runtime, loops, more, arguments.host, arguments.port))
+
+
+async def _run_loops(
+    runtime: Runtime,
+    loops: Sequence[Callable[[asyncio.Event], Coroutine[Any, Any, None]]],
+    more: Mapping[str, Check],
+    host: str,
+    port: int,
+) -> None:
+    stop = stop_on_signals()
+    app = FastAPI(openapi_url=None)
+    app.state.runtime, app.state.metrics = runtime, Metrics()
+    serve_health(app, "", {**checks(runtime), **more})
+    server = InternalServer(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False))
+    freeze()
+    serving = asyncio.create_task(server.serve())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for loop in loops:
+                group.create_task(loop(stop))
+    finally:
+        server.should_exit = True
+        await serving
+        runtime.close()
+
+
+class InternalServer(uvicorn.Server):
+    """A server inside a process that handles signals itself."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        """Leave the signals to the process."""
+        yield
+
+
+def freeze() -> None:
+    """Let the collector forget what was made at start: it will live as long as the process."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)

@@ -1,0 +1,70 @@
+"""What a running service holds, and who acts in a transaction; both travel with the session."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sqlalchemy import Engine
+from sqlmodel import Session
+
+from shared.crypto import Vault
+from shared.settings import ServiceSettings
+
+Visible = Callable[[Any], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who acts, in which conversation, from where: what audit rows and events say of a transaction."""
+
+    actor: str
+    operation: str
+    correlation_id: str
+    roles: tuple[str, ...] = ()
+    causation_id: str | None = None
+    address: str | None = None
+    reason: str | None = None
+    if_match: str | None = None
+
+
+@dataclass(slots=True)
+class Runtime:
+    """One running service: its name, settings, database and keys; `wake` tells the relay that events wait."""
+
+    service: str
+    settings: ServiceSettings
+    engine: Engine
+    vault: Vault
+    visible: Mapping[str, Visible] = field(default_factory=dict)
+    wake: Callable[[], None] = lambda: None
+    carrier_lag: Callable[[], int] = lambda: 0
+    on_close: Sequence[Callable[[], None]] = ()
+    shares_process: bool = False
+    """All four services run in this process (`make run`): limits are shared, not set by each."""
+
+    def session(self, act: Act) -> Session:
+        """Open a session in which `act` is what happens; the caller commits and closes it."""
+        return Session(self.engine, info={"runtime": self, "act": act}, expire_on_commit=False)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        for close in self.on_close:
+            close()
+        self.engine.dispose()
+
+
+def runtime_of(session: Session) -> Runtime:
+    """Return the service whose transaction this is."""
+    runtime: Runtime = session.info["runtime"]
+    return runtime
+
+
+def act_of(session: Session) -> Act:
+    """Return who acts in this transaction."""
+    act: Act = session.info["act"]
+    return act
+
+
+def amend_act(session: Session, **changes: Any) -> None:
+    """Tell more about who acts, as it becomes known."""
+    session.info["act"] = replace(act_of(session), **changes)

@@ -1,0 +1,171 @@
+"""The kit's own tables; every service has them in its database, made by the `kit` branch of the migrations."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    Uuid,
+    func,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+
+from shared.columns import NAMING
+
+PAYLOAD_LIMIT = 65_536
+"""Bytes of one event's payload: one oversized row must not stop a producer for ever."""
+
+kit = MetaData(naming_convention=NAMING)
+
+
+def _id() -> Column[int]:
+    return Column("id", BigInteger, Identity(always=True, cache=1), primary_key=True)
+
+
+def _created_at() -> Column[object]:
+    return Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+outbox = Table(
+    "outbox",
+    kit,
+    _id(),
+    Column("event_id", Uuid, nullable=False),
+    Column("topic", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    _created_at(),
+    CheckConstraint(f"octet_length(payload) <= {PAYLOAD_LIMIT}", name="payload_size"),
+)
+"""Events of this service that no carrier has acknowledged yet."""
+
+inbox = Table(
+    "inbox",
+    kit,
+    Column("event_id", Uuid, primary_key=True),
+    Column("handled_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
+)
+"""Events whose effects this service has; kept 35 days, longer than any topic."""
+
+mailbox = Table(
+    "mailbox",
+    kit,
+    _id(),
+    Column("event_id", String, nullable=False, unique=True),
+    Column("topic", String, nullable=False),
+    Column("key", String, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    _created_at(),
+    Index("ix_mailbox_key_id", "key", "id"),
+)
+"""Embedded carrier only: events that wait for this service."""
+
+dead_letter = Table(
+    "dead_letter",
+    kit,
+    _id(),
+    Column("event_id", String),
+    Column("topic", String, nullable=False),
+    Column("key", String),
+    Column("headers", JSONB, nullable=False),
+    Column("payload", LargeBinary),
+    Column("reason", String, nullable=False),
+    Column("state", String, nullable=False),
+    _created_at(),
+    CheckConstraint("state IN ('dead', 'parked', 'replayed', 'discarded')", name="state"),
+    Index("ix_dead_letter_open_key", "topic", "key", postgresql_where="state IN ('dead', 'parked')"),
+)
+"""`dead`: could not be handled, its key is parked from here on. `parked`: waits behind a dead one."""
+
+fetch = Table(
+    "fetch",
+    kit,
+    _id(),
+    Column("kind", String, nullable=False),
+    Column("params", JSONB, nullable=False),
+    Column("correlation_id", String, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("due_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("done_at", DateTime(timezone=True)),
+    Column("last_problem", String),
+    _created_at(),
+    Index("ix_fetch_due", "due_at", postgresql_where="done_at IS NULL"),
+)
+"""Details of another service that a handler asked for; the worker's fetch loop brings them."""
+
+audit = Table(
+    "audit",
+    kit,
+    _id(),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("actor", String, nullable=False),
+    Column("roles", ARRAY(String), nullable=False),
+    Column("operation", String, nullable=False),
+    Column("outcome", String, nullable=False),
+    Column("kind", String, nullable=False),
+    Column("row_id", String),
+    Column("fields", ARRAY(String), nullable=False),
+    Column("reason", String),
+    Column("address", String),
+    Column("correlation_id", String, nullable=False),
+    CheckConstraint("outcome IN ('created', 'changed', 'deleted', 'read', 'denied')", name="outcome"),
+    Index("ix_audit_kind_row_id", "kind", "row_id"),
+)
+"""Who did, read or was denied what, when, why, from where; insert-only for the service's role."""
+
+audit_seal = Table(
+    "audit_seal",
+    kit,
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("audit_id", BigInteger, nullable=False, unique=True),
+    Column("mac", LargeBinary, nullable=False),
+)
+"""The chain over the audit rows, in order of sealing; insert-only."""
+
+idempotency = Table(
+    "idempotency",
+    kit,
+    Column("key_mac", LargeBinary, primary_key=True),
+    Column("body_mac", LargeBinary, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    Column("row_kind", String),
+    Column("row_id", Uuid),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
+)
+"""Answers already given, sealed; `key_mac` covers caller, operation and key."""
+
+person_key = Table(
+    "person_key",
+    kit,
+    Column("person_id", Uuid, primary_key=True),
+    Column("wrapped", LargeBinary),
+    _created_at(),
+    Column("erased_at", DateTime(timezone=True)),
+    CheckConstraint("(wrapped IS NULL) = (erased_at IS NOT NULL)", name="erased"),
+)
+"""The data key of each person, wrapped by the service key; erasing a person is destroying this key."""
+
+name_token = Table(
+    "name_token",
+    kit,
+    Column("scope", String, primary_key=True),
+    Column("token", BigInteger, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("id", Uuid, primary_key=True),
+    UniqueConstraint("id", "scope", "token"),
+)
+"""Keyed hashes of name syllables and their prefixes, in list order."""

@@ -1,0 +1,84 @@
+"""The event process of a service: relay its outbox, consume its events, fetch its details, forget what is old."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.bus import Carrier
+from shared.db import conninfo
+from shared.events import Event, Handlers, topic_of
+from shared.fetch import Appliers, Fetcher
+from shared.idempotency import forget_old_keys
+from shared.inbox import Inbox, forget_old_events
+from shared.logging import get_logger, where
+from shared.outbox import Relay
+from shared.runtime import Act, Runtime
+
+CLEANING_SECONDS = 3600.0
+Loop = Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+
+log = get_logger("worker")
+
+
+@dataclass(slots=True)
+class Worker:
+    """What one service does besides answering requests."""
+
+    runtime: Runtime
+    carrier: Carrier
+    handlers: Handlers
+    known: Mapping[str, type[Event]]
+    apply: Appliers = field(default_factory=dict)
+    extra: Sequence[Loop] = ()
+    """Loops of a service's own, such as its clocks."""
+
+    def topics(self) -> list[str]:
+        """Return the topics of the services whose events we handle."""
+        return sorted({topic_of(event.producer()) for event in self.handlers})
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish what is in hand; a loop that breaks ends the process, never silently."""
+        relay = Relay(conninfo(self.runtime.settings.database_url.get_secret_value()), self.carrier)
+        inbox = Inbox(self.runtime, self.handlers, self.known)
+        fetcher = Fetcher(self.runtime, self.apply)
+        await self.carrier.start()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(relay.run(stop))
+                if self.handlers:
+                    group.create_task(self.carrier.consume(self.topics(), inbox.accept, stop))
+                group.create_task(fetcher.run(stop))
+                group.create_task(self._clean(stop))
+                for loop in self.extra:
+                    group.create_task(loop(stop))
+        finally:
+            await self.carrier.stop()
+
+    async def _clean(self, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            try:
+                await asyncio.to_thread(self._forget)
+            except SQLAlchemyError as error:
+                log.warning("cleaning_failed", error=where(error))
+            try:
+                await asyncio.wait_for(stop.wait(), CLEANING_SECONDS)
+            except TimeoutError:
+                continue
+
+    def _forget(self) -> None:
+        with self.runtime.session(Act("system", "forget_old", "cleaning")) as session:
+            forget_old_keys(session)
+            forget_old_events(session)
+            session.commit()
+
+
+def stop_on_signals() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop

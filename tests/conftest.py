@@ -1,0 +1,78 @@
+"""What every test stands on: a real PostgreSQL, the development issuer, and the services as they run."""
+
+import itertools
+import os
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from deploy.identity.app import create_issuer
+from deploy.identity.demo import mint
+from deploy.identity.keys import sign
+from deploy.postgres import SERVICES, Server
+from shared import migrations
+from tests.harness import House, free_port
+
+
+os.environ["ENV"] = "development"
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One PostgreSQL for all tests of this process, its four databases migrated; tests work on clones of them."""
+    with Server(tmp_path_factory.mktemp("postgres") / "pg", fast=True) as running:
+        running.prepare()
+        for service in SERVICES:
+            migrations.upgrade(service, running.url(service, "owner"))
+        yield running
+        running.destroy()
+
+
+@pytest.fixture(scope="session")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The development issuer on a free port: its address and its state folder."""
+    state = tmp_path_factory.mktemp("identity")
+    state.chmod(0o700)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    issuing = uvicorn.Server(
+        uvicorn.Config(create_issuer(state, url), host="127.0.0.1", port=port, log_config=None, lifespan="off")
+    )
+    thread = threading.Thread(target=issuing.run, daemon=True)
+    thread.start()
+    while not issuing.started:
+        thread.join(0.01)
+    yield url, state
+    issuing.should_exit = True
+    thread.join(timeout=10)
+
+
+@pytest.fixture
+def token(issuer: tuple[str, Path]) -> Callable[..., dict[str, str]]:
+    """Headers with a token: `token("mission_officer", country="TW")`, `token("service", client="intake", target="hotline")`."""
+
+    def headers(role: str, **claims: Any) -> dict[str, str]:
+        signed = service_token(issuer[1], **claims) if role == "service" else mint(issuer[1], role, **claims)
+        return {"Authorization": f"Bearer {signed}"}
+
+    return headers
+
+
+def service_token(state: Path, *, client: str, target: str) -> str:
+    """Sign what the issuer gives a service for a target."""
+    claims = {"sub": f"service:{client}", "roles": ["service"], "client": client, "aud": target}
+    return sign(state, claims, timedelta(minutes=5))
+
+
+@pytest.fixture
+def house(server: Server, issuer: tuple[str, Path]) -> Iterator[House]:
+    """The services of one test, each on a database of its own: `house.client("hotline")`, `house.runtime("hotline")`."""
+    built = House(server, issuer[0], f"t{os.getpid()}_{next(_numbers)}")
+    yield built
+    built.close()

@@ -1,0 +1,238 @@
+"""Docker Compose says what the topology and the gateway say, holds no secret, and opens one door only."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from ruamel.yaml import YAML
+
+from deploy import topology
+from deploy.gateway import COMPOSE_FILE, compose_site, find_nginx, render
+from deploy.postgres import binaries, roles
+from deploy.postgres.cluster import ROOT
+from deploy.postgres.server import Server
+from tests.deploy.certificate import self_signed
+from tests.deploy.gateway_upstreams import free_port
+from tests.requirements import require
+
+HOUSE = Path(__file__).parents[2]
+COMPOSE = HOUSE / "docker-compose.yml"
+INIT = HOUSE / "deploy" / "compose" / "init-db.sh"
+VARIABLE = re.compile(r"\$\{([A-Z_]+)([^}]*)\}")
+NO_SECRETS = {"HTTPS_PORT"}
+SECRET = re.compile(r"PASSWORD|SECRET|KEYS?$|DATABASE_URL")
+PROCESSES = {process.name: process for service in topology.SERVICES for process in service.processes("0.0.0.0")}
+OWNERS = {process.name: service for service in topology.SERVICES for process in service.processes()}
+PARTS = {"migrate", "gateway", "postgres", "kafka", "keycloak"}
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = YAML(typ="safe").load(COMPOSE.read_text(encoding="utf-8"))
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def containers(compose: dict[str, Any]) -> dict[str, Any]:
+    services: dict[str, Any] = compose["services"]
+    return services
+
+
+def test_the_file_is_valid_by_the_compose_specification() -> None:
+    checker = Path(sys.executable).with_name("check-jsonschema")
+
+    checked = subprocess.run(
+        [checker, "--builtin-schema", "vendor.compose-spec", COMPOSE], check=False, capture_output=True, text=True
+    )
+
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_there_is_a_container_for_each_process_and_each_part(containers: dict[str, Any]) -> None:
+    assert set(containers) == set(PROCESSES) | PARTS
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_process_runs_and_is_probed_as_the_topology_says(containers: dict[str, Any], name: str) -> None:
+    container, process = containers[name], PROCESSES[name]
+
+    assert container["command"] == ["python", *process.arguments]
+    assert f"'http://127.0.0.1:{process.port}{process.ready}'" in container["healthcheck"]["test"][-1]
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_process_is_given_the_settings_of_its_service_and_no_others(containers: dict[str, Any], name: str) -> None:
+    assert set(containers[name]["environment"]) == {*topology.SHARED_SETTINGS, *OWNERS[name].settings}
+
+
+@pytest.mark.parametrize("service", topology.SERVICES, ids=lambda service: service.name)
+def test_addresses_of_databases_and_services_follow_the_topology(
+    containers: dict[str, Any], service: topology.Service
+) -> None:
+    environment, name, prefix = containers[service.name]["environment"], service.name, service.name.upper()
+    owner = containers["migrate"]["environment"][service.owner_setting]
+    host = f"@postgres:{topology.POSTGRES_COMPOSE_PORT}/{name}"
+
+    assert environment[f"{prefix}_URL"] == f"http://{name}:{service.api_port}"
+    assert re.sub(VARIABLE, r"<\1>", environment[f"{prefix}_DATABASE_URL"]) == (
+        f"postgresql+psycopg://{name}_app:<{prefix}_APP_PASSWORD>{host}"
+    )
+    assert re.sub(VARIABLE, r"<\1>", owner) == f"postgresql+psycopg://{name}_owner:<{prefix}_OWNER_PASSWORD>{host}"
+
+
+def test_only_the_migration_can_change_the_tables(containers: dict[str, Any]) -> None:
+    owners = {service.owner_setting for service in topology.SERVICES}
+    holders = {name for name, container in containers.items() if owners & set(container.get("environment", {}))}
+
+    assert holders == {"migrate"}
+    assert containers["migrate"]["command"] == ["python", *topology.MIGRATE]
+    assert {*containers["migrate"]["environment"]} == {"ENV", *owners}
+    waiting = {name: containers[name]["depends_on"]["migrate"]["condition"] for name in PROCESSES}
+    assert set(waiting.values()) == {"service_completed_successfully"}
+
+
+def test_everything_runs_in_production_with_the_gateway_as_only_proxy(containers: dict[str, Any]) -> None:
+    environments = [containers[name]["environment"] for name in PROCESSES]
+
+    assert {environment["ENV"] for environment in environments} == {"production"}
+    assert {environment["TRUSTED_PROXIES"] for environment in environments} == {topology.GATEWAY_ADDRESS}
+    assert {environment["KAFKA_BOOTSTRAP"] for environment in environments} == {f"kafka:{topology.KAFKA_COMPOSE_PORT}"}
+    assert containers["keycloak"]["environment"]["KC_PROXY_TRUSTED_ADDRESSES"] == topology.GATEWAY_ADDRESS
+    assert containers["gateway"]["networks"]["inside"]["ipv4_address"] == topology.GATEWAY_ADDRESS
+
+
+def test_the_issuer_is_keycloak_behind_the_gateways_path(containers: dict[str, Any]) -> None:
+    keycloak, reader = containers["keycloak"]["environment"], containers["intake"]["environment"]
+    inside = f"http://keycloak:{topology.KEYCLOAK_PORT}/{topology.IDENTITY}/realms/"
+
+    assert keycloak["KC_HTTP_RELATIVE_PATH"] == f"/{topology.IDENTITY}"
+    assert keycloak["KC_HTTP_PORT"] == topology.KEYCLOAK_PORT
+    assert reader["OIDC_ISSUER"].startswith(f"{keycloak['KC_HOSTNAME']}/realms/")
+    assert reader["OIDC_JWKS_URL"].startswith(inside)
+    assert reader["OIDC_TOKEN_URL"].startswith(inside)
+
+
+def test_only_the_gateway_publishes_a_port_and_only_the_dispatcher_reaches_out(
+    compose: dict[str, Any], containers: dict[str, Any]
+) -> None:
+    closed = {name for name, network in compose["networks"].items() if (network or {}).get("internal")}
+    published = {name: container["ports"] for name, container in containers.items() if "ports" in container}
+    open_ended = {name for name, container in containers.items() if set(container["networks"]) - closed}
+
+    assert published == {"gateway": [f"${{HTTPS_PORT:-443}}:{topology.GATEWAY_TLS_PORT}"]}
+    assert open_ended == {"gateway", "referral-dispatcher"}
+    assert "data" not in containers["gateway"]["networks"]
+
+
+@pytest.mark.parametrize("name", sorted(set(PROCESSES) | PARTS))
+def test_every_container_is_probed_restarted_and_without_new_privileges(containers: dict[str, Any], name: str) -> None:
+    container, once = containers[name], name == "migrate"
+
+    assert container["restart"] == ("no" if once else "unless-stopped")
+    assert ("healthcheck" in container) is not once
+    assert container["security_opt"] == ["no-new-privileges:true"]
+    assert container.get("read_only", False) is (name not in {"postgres", "kafka", "keycloak"})
+
+
+def test_no_secret_has_a_default_or_stands_in_the_file() -> None:
+    text = COMPOSE.read_text(encoding="utf-8")
+    without_reason = {name for name, rest in VARIABLE.findall(text) if not re.fullmatch(r":\?.{10,}", rest)}
+    settings = re.findall(r"^\s+([A-Z_]+): (.+)$", text, re.MULTILINE)
+
+    assert without_reason == NO_SECRETS
+    assert [name for name, value in settings if SECRET.search(name) and "${" not in value] == []
+
+
+def test_the_example_names_every_variable_once_and_gives_none_a_value() -> None:
+    example = (HOUSE / ".env.example").read_text(encoding="utf-8")
+    named = [line for line in example.splitlines() if line and not line.startswith("#")]
+    used = {name for name, _ in VARIABLE.findall(COMPOSE.read_text(encoding="utf-8"))}
+
+    assert sorted(named) == sorted(f"{name}=" for name in used)
+
+
+def test_the_gateways_file_is_what_the_templates_render() -> None:
+    assert COMPOSE_FILE.read_text(encoding="utf-8") == render(compose_site()), "run `python -m deploy.gateway`"
+
+
+def test_the_gateways_file_is_one_that_nginx_takes(tmp_path: Path) -> None:
+    require("nginx", "install nginx")
+    site = replace(compose_site(), folder=str(tmp_path), tls=self_signed(tmp_path))
+    (tmp_path / "gateway.conf").write_text(render(site), encoding="utf-8")
+
+    tested = subprocess.run(
+        [find_nginx(), "-t", "-e", "stderr", "-p", tmp_path, "-c", tmp_path / "gateway.conf"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert tested.returncode == 0, tested.stderr
+    assert set(re.findall(r"set \$(\w+) (\S+);", render(site))) == set(topology.compose_upstreams().items())
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    server = Server(tmp_path_factory.mktemp("compose") / "postgres", port=free_port(), fast=True)
+    with server:
+        made = subprocess.run([INIT], check=False, capture_output=True, text=True, env=_environment(server))
+        assert made.returncode == 0, made.stderr
+        yield server
+    server.destroy()
+
+
+def _environment(server: Server) -> dict[str, str]:
+    passwords = {name: f"{name.lower()} with a ' quote" for name in _password_names()}
+    place = {"PGHOST": "127.0.0.1", "PGPORT": str(server.port), "POSTGRES_USER": ROOT}
+    with server.connect() as connection:
+        root = {"PGPASSWORD": connection.info.password}
+    return {"PATH": f"{binaries.installed() / 'bin'}{os.pathsep}{os.environ['PATH']}", **place, **root, **passwords}
+
+
+def _password_names() -> list[str]:
+    text = COMPOSE.read_text(encoding="utf-8")
+    return [name for name in set(re.findall(r"\$\{([A-Z_]+PASSWORD)", text)) if not name.startswith("KEYCLOAK_ADMIN")]
+
+
+def _connect(server: Server, role: str, name: str) -> psycopg.Connection:
+    variable = "KEYCLOAK_DATABASE_PASSWORD" if role == "keycloak" else f"{role.upper()}_PASSWORD"
+    password = f"{variable.lower()} with a ' quote"
+    return psycopg.connect(
+        host="127.0.0.1", port=server.port, user=role, password=password, dbname=name, autocommit=True
+    )
+
+
+@pytest.mark.parametrize("service", roles.SERVICES)
+def test_the_owner_makes_tables_that_the_app_role_only_uses(database: Server, service: str) -> None:
+    with _connect(database, f"{service}_owner", service) as owner, _connect(database, f"{service}_app", service) as app:
+        owner.execute("CREATE TABLE probe (id bigint GENERATED BY DEFAULT AS IDENTITY, word text)")
+        app.execute("INSERT INTO probe (word) VALUES ('a')")
+        app.execute("UPDATE probe SET word = 'b'")
+
+        for statement in ("CREATE TABLE mine (id int)", "ALTER TABLE probe ADD x int", "TRUNCATE probe"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                app.execute(statement)
+
+
+@pytest.mark.parametrize("service", roles.SERVICES)
+def test_a_database_is_closed_to_the_roles_of_others(database: Server, service: str) -> None:
+    others = {name for name in (*roles.SERVICES, "keycloak", "postgres") if name != service}
+
+    for other in sorted(others):
+        with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+            _connect(database, f"{service}_app", other)
+
+
+def test_keycloak_has_a_database_of_its_own(database: Server) -> None:
+    with _connect(database, "keycloak", "keycloak") as connection:
+        connection.execute("CREATE TABLE realm (id int)")
+
+    with pytest.raises(psycopg.OperationalError, match="permission denied for database"):
+        _connect(database, "keycloak", "intake")

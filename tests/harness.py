@@ -1,0 +1,153 @@
+"""Services as tests run them: real code on a cloned database, reached in process."""
+
+import secrets
+import socket
+from base64 import b64encode
+from importlib import import_module
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Table, select
+from sqlmodel import Session
+from starlette.testclient import TestClient
+
+from deploy.identity import ISSUER
+from deploy.postgres import Server
+from shared.bus import Record
+from shared.contracts import KNOWN
+from shared.events import Envelope, Event, headers_for, topic_of
+from shared.ids import new_id
+from shared.inbox import Inbox
+from shared.clock import now
+from shared.runtime import Act, Runtime
+from shared.tables import outbox
+
+LINK_KEYS = f"k1:{b64encode(secrets.token_bytes(32)).decode()}"
+
+
+def free_port() -> int:
+    """Return a port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def new_key() -> str:
+    """Return 32 random bytes in base64."""
+    return b64encode(secrets.token_bytes(32)).decode()
+
+
+class Api(TestClient):
+    """A client that, like every careful one, sends an idempotency key with each POST."""
+
+    def post(self, url: Any, **options: Any) -> Any:
+        headers = {"Idempotency-Key": str(new_id()), **(options.pop("headers", None) or {})}
+        return super().post(url, headers=headers, **options)
+
+
+class House:
+    """The services of one test, each on a clone of its migrated database."""
+
+    def __init__(self, server: Server, issuer_url: str, name: str) -> None:
+        self._server = server
+        self._issuer_url = issuer_url
+        self._name = name
+        self._runtimes: dict[str, Runtime] = {}
+        self._clients: dict[str, Api] = {}
+
+    def settings(self, service: str, **changes: Any) -> Any:
+        """Return a service's settings on its cloned database."""
+        kind = import_module(f"services.{service}.settings").Settings
+        values = {
+            "env": "development",
+            "public_url": "http://127.0.0.1:8000",
+            "oidc_issuer": ISSUER,
+            "oidc_jwks_url": f"{self._issuer_url}/identity/.well-known/jwks.json",
+            "oidc_token_url": f"{self._issuer_url}/identity/token",
+            "database_url": self.url(service),
+            "service_keys": f"k1:{new_key()}",
+            "client_secret": secrets.token_urlsafe(32),
+            "search_key": new_key(),
+            "link_keys": LINK_KEYS,
+        }
+        return kind(**{**values, **changes})
+
+    def url(self, service: str, role: Any = "app") -> str:
+        """Return the address of a service's cloned database, made at first use."""
+        return self._server.url(service, role, database=self._database(service))
+
+    def runtime(self, service: str) -> Runtime:
+        """Return a service's runtime, opened at first use."""
+        if service not in self._runtimes:
+            self._server.clone(service, self._database(service))
+            app = import_module(f"services.{service}.app")
+            self._runtimes[service] = app.runtime(self.settings(service))
+        return self._runtimes[service]
+
+    def client(self, service: str) -> Api:
+        """Return a client of a service's app; failures come back as answers, as they would over the wire."""
+        if service not in self._clients:
+            app = import_module(f"services.{service}.app").build(self.runtime(service))
+            self._clients[service] = Api(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
+        return self._clients[service]
+
+    def session(self, service: str, actor: str = "test") -> Session:
+        """Open a session, to arrange or to look."""
+        return self.runtime(service).session(Act(actor, "test", "test-correlation"))
+
+    def rows(self, service: str, table: Table) -> list[RowMapping]:
+        """Return the rows of a kit table."""
+        with self.runtime(service).engine.connect() as connection:
+            return list(connection.execute(select(table)).mappings())
+
+    def published(self, service: str, kind: type[Event] | None = None) -> list[Any]:
+        """Return the events that wait in a service's outbox, oldest first."""
+        events = [KNOWN[row["headers"]["ce_type"]].model_validate_json(row["payload"]) for row in self._waiting(service)]
+        return [event for event in events if kind is None or isinstance(event, kind)]
+
+    def handle(self, service: str, event: Event, key: UUID | None = None, event_id: UUID | None = None) -> UUID:
+        """Bring an event to a service as a carrier would; return the event's id."""
+        envelope = Envelope(event_id or new_id(), event, now(), str(key or new_id()), 1, "test-correlation", None)
+        headers = tuple((name, value.encode()) for name, value in headers_for(envelope).items())
+        record = Record(topic_of(event.producer()), envelope.key, headers, event.model_dump_json().encode())
+        self.inbox(service).accept(record, 0)
+        return envelope.event_id
+
+    def carry(self, *consumers: str) -> int:
+        """Carry every waiting event of every open service to these services, in order, until nothing waits."""
+        carried = 0
+        while records := [record for service in list(self._runtimes) for record in self._take(service)]:
+            for record in records:
+                carried += 1
+                for consumer in consumers:
+                    self.inbox(consumer).accept(record, 0)
+        return carried
+
+    def inbox(self, service: str, **options: Any) -> Inbox:
+        """Return the inbox of a service with its real handlers."""
+        handlers = import_module(f"services.{service}.handlers").HANDLERS
+        return Inbox(self.runtime(service), handlers, KNOWN, **options)
+
+    def close(self) -> None:
+        """Let everything go and drop the databases."""
+        for client in self._clients.values():
+            client.close()
+        for service, runtime in self._runtimes.items():
+            runtime.close()
+            self._server.drop(self._database(service))
+
+    def _database(self, service: str) -> str:
+        return f"{self._name}_{service}"
+
+    def _waiting(self, service: str) -> list[RowMapping]:
+        with self.runtime(service).engine.connect() as connection:
+            return list(connection.execute(select(outbox).order_by(outbox.c.id)).mappings())
+
+    def _take(self, service: str) -> list[Record]:
+        rows = self._waiting(service)
+        with self.runtime(service).engine.begin() as connection:
+            connection.execute(outbox.delete().where(outbox.c.id.in_([row["id"] for row in rows])))
+        pairs = [(row, tuple((name, text.encode()) for name, text in row["headers"].items())) for row in rows]
+        return [Record(row["topic"], row["key"], headers, bytes(row["payload"])) for row, headers in pairs]
+

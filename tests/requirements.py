@@ -1,0 +1,21 @@
+"""What tests need from the machine: a missing tool skips them in one line, and fails them where all must run."""
+
+import os
+import shutil
+
+import pytest
+
+
+def require(tool: str, hint: str) -> str:
+    """Return the path of `tool`; without it skip the test with `hint`, or fail it when REQUIRE_ALL=1 is set."""
+    found = shutil.which(tool)
+    if found is None:
+        missing(f"{tool} is not installed: {hint}")
+    return str(found)
+
+
+def missing(reason: str) -> None:
+    """Skip the test with one line that says what to install; fail it when REQUIRE_ALL=1 is set."""
+    if os.environ.get("REQUIRE_ALL") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)

@@ -1,0 +1,91 @@
+"""What the tests of the Kafka carrier do again and again: publish events, consume them, look at what came."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+
+from shared.bus import Accept, Record
+from shared.bus.kafka import KafkaCarrier
+
+DEADLINE = 60.0
+
+
+def free_port() -> int:
+    """Return a port that is free together with the one above it."""
+    while True:
+        with socket.socket() as first, socket.socket() as second, contextlib.suppress(OSError, OverflowError):
+            first.bind(("127.0.0.1", 0))
+            port: int = first.getsockname()[1]
+            second.bind(("127.0.0.1", port + 1))
+            return port
+
+
+@dataclass
+class Seen:
+    """What an `Accept` was given, in the order in which it was given it."""
+
+    records: list[Record] = field(default_factory=list)
+    tries: list[int] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def __call__(self, record: Record, tries: int) -> None:
+        with self.lock:
+            self.records.append(record)
+            self.tries.append(tries)
+
+    def values(self) -> list[bytes | None]:
+        with self.lock:
+            return [record.value for record in self.records]
+
+    def per_key(self) -> dict[str | None, list[bytes | None]]:
+        """Return the first occurrence of each value, per key."""
+        found: dict[str | None, list[bytes | None]] = defaultdict(list)
+        with self.lock:
+            for record in self.records:
+                if record.value not in found[record.key]:
+                    found[record.key].append(record.value)
+        return dict(found)
+
+
+def event(topic: str, key: str, number: int) -> Record:
+    """Make a record with the headers that events carry."""
+    headers = (("ce_id", str(number).encode()), ("ce_type", b"referral.accepted.v1"), ("ce_note", None))
+    return Record(topic, key, headers, f"{key}/{number:06}".encode())
+
+
+async def until(reached: Callable[[], bool], what: str, seconds: float = DEADLINE) -> None:
+    """Wait until `reached()`; a generous deadline, never a measure of speed."""
+    deadline = time.monotonic() + seconds
+    while not reached():
+        assert time.monotonic() < deadline, f"never happened: {what}"
+        await asyncio.sleep(0.05)
+
+
+@contextlib.asynccontextmanager
+async def carrier(bootstrap: str, group: str, *topics: str) -> AsyncIterator[KafkaCarrier]:
+    """Yield a started carrier that publishes to `topics`; with topics, once it can."""
+    made = KafkaCarrier(bootstrap, group, client_id=group, topics=topics)
+    await made.start()
+    try:
+        if topics:
+            await until(made.ready, "the carrier is ready")
+        yield made
+    finally:
+        await made.stop()
+
+
+@contextlib.asynccontextmanager
+async def consuming(carrier: KafkaCarrier, topic: str, accept: Accept) -> AsyncIterator[asyncio.Event]:
+    """Consume in the background; at the end set `stop` and wait for the consumer."""
+    stop = asyncio.Event()
+    task = asyncio.create_task(carrier.consume([topic], accept, stop))
+    try:
+        yield stop
+    finally:
+        stop.set()
+        await task
