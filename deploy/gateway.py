@@ -77,6 +77,8 @@ class Gateway:
 
     def start(self) -> None:
         """Return once it accepts connections; raises `GatewayError` when nginx is missing or refuses to start."""
+        if self.running:
+            return
         nginx = find_nginx()
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         configuration = self.state / "gateway.conf"

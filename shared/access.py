@@ -77,4 +77,4 @@ def etag(row: Any) -> str | None:
 def _matches(if_match: str | None, row: VersionedRow) -> bool:
     if if_match is None or if_match.strip() == "*":
         return True
-    return etag(row) in (tag.strip() for tag in if_match.split(","))
+    return str(etag(row)) in (tag.strip() for tag in if_match.split(","))

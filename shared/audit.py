@@ -1,4 +1,4 @@
-"""The audit trail: every stored change by itself, reads of a person's file and denials by one call; beside the act, in its transaction."""
+"""The audit trail: every stored change by itself, reads and denials by one call; beside the act, in its transaction."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def record_read(session: Session, row: Any) -> None:
 
 def record_denial(runtime: Runtime, act: Act, kind: str, row_id: str | None) -> None:
     """Record a refusal in a transaction of its own, after the refused one is gone."""
-    entry = {"outcome": "denied", "kind": kind, "row_id": row_id, "fields": []}
+    entry: dict[str, Any] = {"outcome": "denied", "kind": kind, "row_id": row_id, "fields": []}
     with runtime.engine.begin() as connection:
         _insert(connection, act, [entry])
 

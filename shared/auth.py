@@ -22,6 +22,7 @@ from shared.runtime import amend_act
 PEOPLE = "baoho"
 """The audience of people's tokens; a service's token names the target service."""
 ALGORITHMS = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}
+TOKENS_REMEMBERED = 4096
 LEEWAY = 5
 """Seconds two clocks may differ."""
 CONDITIONAL = frozenset({"PUT", "PATCH", "DELETE"})
@@ -113,7 +114,7 @@ class Verifier:
         claims = await self._claims(token)
         principal = _principal(claims, self.service)
         self._seen[digest] = (min(claims["exp"], time.time() + 60), principal)
-        if len(self._seen) > 4096:  # noqa: PLR2004 - a bound on memory, not a fact
+        if len(self._seen) > TOKENS_REMEMBERED:
             self._seen.popitem(last=False)
         return principal
 
@@ -183,5 +184,5 @@ async def authorise(
 
 
 def requires(permission: Permission) -> Any:
-    """Name the permission of a route: `CanAnswer = Annotated[Principal, requires(Permission.REFERRAL_ANSWER)]`."""
+    """Name the permission of a route: the second part of `CanAnswer = Annotated[Principal, …]`."""
     return Security(authorise, scopes=[permission.value])

@@ -39,7 +39,7 @@ class Edge(APIRoute):
         """Wrap FastAPI's own handler in a transaction."""
         inner = super().get_route_handler()
         operation = self.operation_id or self.name
-        stores = "POST" in self.methods and not (self.openapi_extra or {}).keys() & STORES_NOTHING.keys()
+        stores = "POST" in (self.methods or ()) and not (self.openapi_extra or {}).keys() & STORES_NOTHING.keys()
 
         async def handler(request: Request) -> Response:
             runtime: Runtime = request.app.state.runtime

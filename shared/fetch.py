@@ -53,7 +53,7 @@ def ask(session: Session, wanted: type[ReadModel], **params: object) -> None:
 
 @dataclass(slots=True)
 class ServiceIdentity:
-    """This service's own tokens, one per target, by client credentials (RFC 6749, section 4.4)."""
+    """A service's own tokens, one per target, by client credentials (RFC 6749, section 4.4)."""
 
     runtime: Runtime
     _tokens: dict[str, tuple[float, str]] = field(default_factory=dict)

@@ -27,7 +27,7 @@ class Answer:
     body: bytes
 
 
-class Replay(Exception):  # noqa: N818 - it is an answer, not an error
+class Replay(Exception):
     """Raised instead of acting again: the edge gives this answer."""
 
     def __init__(self, answer: Answer) -> None:

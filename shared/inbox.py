@@ -153,7 +153,7 @@ def _act(envelope: Envelope, operation: str) -> Act:
 def _event_id(record: Record) -> str | None:
     for name, value in record.headers:
         if name == "ce_id" and value is not None:
-            return _text(value.decode(errors="replace"))[:128]
+            return str(_text(value.decode(errors="replace")))[:128]
     return None
 
 
@@ -163,4 +163,4 @@ def _text(value: str | None) -> Any:
 
 
 def _jittered(seconds: float) -> float:
-    return seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load, guards nothing
+    return seconds * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads load

@@ -4,7 +4,6 @@ import base64
 import binascii
 import hmac
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -44,7 +43,7 @@ class PageRequest:
         self.limit = limit
         self.cursor = cursor
         self._path = request.url.path
-        pairs = [(name, value) for name, value in request.query_params.multi_items() if name not in {"cursor"}]
+        pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
         self._filters = sorted(pairs)
         self._body: bytes = getattr(request, "_body", b"")
 
@@ -88,19 +87,11 @@ class PageRequest:
 Paging = Annotated[PageRequest, Depends()]
 
 
-def choices(members: type[StrEnum]) -> Any:
-    """Return the type of a filter `?status=a,b`: a set of an enum's values, or None when it is not given."""
-
-    def split(value: object) -> object:
-        return [part for part in value.split(",") if part] if isinstance(value, str) else value
-
-    each = Annotated[list[members], BeforeValidator(split)]  # type: ignore[valid-type]
-    named = ", ".join(members)
-    return Annotated[
-        each | None, BeforeValidator(_single), Query(description=f"One or several of: {named}; parted by commas.")
-    ]
+def _split(value: object) -> object:
+    """Take `?status=a,b` and `?status=a&status=b` alike."""
+    texts = value if isinstance(value, list) else [value]
+    return [part for text in texts for part in str(text).split(",") if part]
 
 
-def _single(value: object) -> object:
-    """A query parameter of a list type arrives as a list; ours is one text with commas."""
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
+SEVERAL = BeforeValidator(_split)
+"""Of a filter that takes several values: `Annotated[list[CaseStatus] | None, SEVERAL, Query()]`."""

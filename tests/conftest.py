@@ -18,7 +18,6 @@ from deploy.postgres import SERVICES, Server
 from shared import migrations
 from tests.harness import House, free_port
 
-
 os.environ["ENV"] = "development"
 _numbers = itertools.count()
 

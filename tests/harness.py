@@ -14,11 +14,11 @@ from starlette.testclient import TestClient
 from deploy.identity import ISSUER
 from deploy.postgres import Server
 from shared.bus import Record
+from shared.clock import now
 from shared.contracts import KNOWN
 from shared.events import Envelope, Event, headers_for, topic_of
 from shared.ids import new_id
 from shared.inbox import Inbox
-from shared.clock import now
 from shared.runtime import Act, Runtime
 from shared.tables import outbox
 
@@ -103,7 +103,9 @@ class House:
 
     def published(self, service: str, kind: type[Event] | None = None) -> list[Any]:
         """Return the events that wait in a service's outbox, oldest first."""
-        events = [KNOWN[row["headers"]["ce_type"]].model_validate_json(row["payload"]) for row in self._waiting(service)]
+        events = [
+            KNOWN[row["headers"]["ce_type"]].model_validate_json(row["payload"]) for row in self._waiting(service)
+        ]
         return [event for event in events if kind is None or isinstance(event, kind)]
 
     def handle(self, service: str, event: Event, key: UUID | None = None, event_id: UUID | None = None) -> UUID:
@@ -150,4 +152,3 @@ class House:
             connection.execute(outbox.delete().where(outbox.c.id.in_([row["id"] for row in rows])))
         pairs = [(row, tuple((name, text.encode()) for name, text in row["headers"].items())) for row in rows]
         return [Record(row["topic"], row["key"], headers, bytes(row["payload"])) for row, headers in pairs]
-

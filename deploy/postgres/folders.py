@@ -6,7 +6,8 @@ from pathlib import Path
 from deploy.postgres.account import Account
 from deploy.postgres.errors import ServerError
 
-MARK = "lock"  # The file that shows a folder to be ours: it is the first one made.
+MARK = "lock"
+_OURS = (MARK, "passwords.json")  # Either shows a folder to be ours; the lock is the first file made.
 
 
 def make_folder(path: Path, account: Account) -> None:
@@ -32,7 +33,8 @@ def make_folder(path: Path, account: Account) -> None:
 
 def refuse_foreign(path: Path) -> None:
     """Raise `ServerError` for a folder that holds something and was not made by us: its mode is not ours to change."""
-    if path.is_dir() and not (path / MARK).exists() and any(path.iterdir()):
+    ours = any((path / name).exists() for name in _OURS)
+    if not ours and path.is_dir() and any(path.iterdir()):
         msg = f"{path} holds other files: name an empty folder for PostgreSQL, or one that does not exist yet."
         raise ServerError(msg)
 

@@ -1,8 +1,10 @@
 """The hotline's API: missions post and follow, operators triage and hand over, intake fetches what was handed over."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Response, status
+from fastapi import Query, Response
+from fastapi import status as http
 from sqlmodel import Session, col
 
 from services.hotline import access, rules
@@ -18,16 +20,16 @@ from shared.contracts.hotline import HandOverDetails, HotlineCaseHandedOver, Hot
 from shared.edge import SessionDep, router
 from shared.errors import Conflict, Forbidden
 from shared.outbox import publish
-from shared.paging import Page, Paging, choices
+from shared.paging import SEVERAL, Page, Paging
 from shared.people import open_sealed, seal
 from shared.person import StoredPerson
 from shared.runtime import runtime_of
 
 api = router("/hotline/v1")
-CaseStatusFilter = choices(CaseStatus)
+CaseStatusFilter = Annotated[list[CaseStatus] | None, SEVERAL, Query()]
 
 
-@api.post("/cases", status_code=status.HTTP_201_CREATED)
+@api.post("/cases", status_code=http.HTTP_201_CREATED)
 def post_case(body: CaseCreate, poster: CanPostCase, session: SessionDep, response: Response) -> PostedCase:
     """Post a case under the mission's own reference; the same again answers 200 and the same case, other content 409."""
     if poster.country and body.country != poster.country:
@@ -41,7 +43,7 @@ def post_case(body: CaseCreate, poster: CanPostCase, session: SessionDep, respon
     if posted is not None:
         if posted.content_mac != content:
             raise Conflict("reference_used", reference=body.reference)
-        response.status_code = status.HTTP_200_OK
+        response.status_code = http.HTTP_200_OK
         return _posted(answers_with(session, posted))
     case = store(session, _new_case(session, body, mission, content))
     publish(session, case, HotlineCasePosted(hotline_case_id=case.id, country=case.country, category=case.category))

@@ -10,7 +10,7 @@ Headers = tuple[tuple[str, bytes | None], ...]
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One event as it lies on the wire; `key` is the aggregate's id, `value` JSON bytes. A foreign writer may have left holes."""
+    """One event as it lies on the wire: the aggregate's id as key, JSON bytes; a foreign writer may have left holes."""
 
     topic: str
     key: str | None
@@ -18,7 +18,7 @@ class Record:
     value: bytes | None
 
 
-class Retry(Exception):  # noqa: N818 - it is a request, not a failure
+class Retry(Exception):
     """Raised by an `Accept`: deliver the same record again after so many seconds, and its key's successors not before."""
 
     def __init__(self, after: float, *, counts: bool = True) -> None:
@@ -28,12 +28,12 @@ class Retry(Exception):  # noqa: N818 - it is a request, not a failure
         """False while our own database is away: such a try does not bring the record nearer to the dead letters."""
 
 
-class CarrierDown(Exception):  # noqa: N818 - a state of the world
+class CarrierDown(Exception):
     """The carrier took nothing or not everything; the same records are to be published again, in order."""
 
 
 Accept = Callable[[Record, int], None]
-"""Handles one record in one transaction (record, number of earlier counted tries); returns when done for good, raises `Retry` else."""
+"""Handles a record in one transaction, given its earlier counted tries; returns when done for good, raises `Retry` else."""
 
 
 class Carrier(Protocol):

@@ -7,21 +7,21 @@ import random
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from shared.bus import Accept, CarrierDown, Record
 from shared.bus.kafka_group import Membership, Service, let_go
-from shared.bus.kafka_topics import REQUEST_MS, TopicsRefused, ensure_topics
+from shared.bus.kafka_topics import REQUEST_MS, ensure_topics
 
 log = logging.getLogger("baoho.bus")
 
 BATCH_BYTES = 512 * 1024
 """Most bytes of a record batch, and of one record; brokers refuse batches over 1 MiB."""
-ROUND_SECONDS = 25.0
-"""A batch is given up at most two request timeouts after it was sent; past this, the client itself hangs."""
+PUBLISH_SECONDS = 30.0
+"""aiokafka gives a batch up within two request timeouts; past this, it hangs itself."""
 PROBE_SECONDS = 2.0
 CONNECT_PAUSES = (0.5, 1.0, 2.0, 5.0)
 RESTART_SECONDS = 1.0
@@ -30,7 +30,7 @@ _Sized = tuple[Record, bytes | None, list[tuple[str, bytes | None]]]
 _partition_of = DefaultPartitioner()
 
 
-class RecordTooLarge(ValueError):  # noqa: N818 - a refusal
+class RecordTooLarge(ValueError):
     """A record over `BATCH_BYTES`: it can never be published, and nothing of its list was."""
 
 
@@ -81,16 +81,23 @@ class KafkaCarrier:
         """
         waiting = [_sized(record) for record in records]
         async with self._publishing:
-            if self._producer is None:
+            producer = self._producer
+            if producer is None:
                 raise CarrierDown("no connection to the broker")
             try:
-                await self._settle()
-                while waiting:
-                    waiting = await self._publish_round(self._producer, waiting)
+                async with asyncio.timeout(PUBLISH_SECONDS):
+                    await self._settle()
+                    while waiting:
+                        waiting = await self._publish_round(producer, waiting)
             except (KafkaError, OSError, TimeoutError) as error:
-                self._producer = None
-                self._broken.set()
+                self._give_up(producer)
                 raise CarrierDown(type(error).__name__) from error
+
+    def _give_up(self, producer: AIOKafkaProducer) -> None:
+        """Have a producer replaced that failed, unless it was already."""
+        if self._producer is producer:
+            self._producer = None
+            self._broken.set()
 
     async def consume(self, topics: Sequence[str], accept: Accept, stop: asyncio.Event) -> None:
         """Bring each record of `topics` to `accept` until `stop`; whatever breaks, join the group anew and go on."""
@@ -106,7 +113,7 @@ class KafkaCarrier:
         """Consume as a member of the group until `stop` or an error; rest a moment after the latter."""
         try:
             await member.run(topics, stop)
-        except Exception as error:  # noqa: BLE001 - a consumer never gives up, and the next membership starts clean
+        except Exception as error:
             log.warning("consumer_restarts", extra={"error": type(error).__name__})
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RESTART_SECONDS):
@@ -114,11 +121,9 @@ class KafkaCarrier:
 
     async def _publish_round(self, producer: AIOKafkaProducer, waiting: list[_Sized]) -> list[_Sized]:
         """Publish one batch per partition and return, in order, what did not fit."""
-        async with asyncio.timeout(ROUND_SECONDS):
-            batches, rest = await _fill(producer, waiting)
-            for place, batch in batches.items():
-                sent = await producer.send_batch(batch, place.topic, partition=place.partition)
-                self._in_flight.append(sent)
+        batches, rest = await _fill(producer, waiting)
+        for place, batch in batches.items():
+            self._in_flight.append(await producer.send_batch(batch, place.topic, partition=place.partition))
         for error in await self._settle():
             raise error
         return rest
@@ -127,9 +132,7 @@ class KafkaCarrier:
         """Wait until nothing is on its way any more, from a publish that was cancelled too; return what went wrong."""
         if not self._in_flight:
             return []
-        done, pending = await asyncio.wait(self._in_flight, timeout=ROUND_SECONDS)
-        if pending:
-            raise KafkaTimeoutError
+        done, _ = await asyncio.wait(self._in_flight)
         self._in_flight = []
         return [error for future in done if (error := future.exception()) is not None]
 
@@ -162,9 +165,9 @@ class KafkaCarrier:
             try:
                 await producer.start()
                 await ensure_topics(self._bootstrap, self._topics, replication=self._replication)
-            except (KafkaError, OSError, TimeoutError, TopicsRefused) as error:
+            except Exception as error:
                 await let_go(producer.stop())
-                log.warning("broker_away", extra={"error": type(error).__name__})
+                log.warning("not_connected", extra={"error": type(error).__name__})
             except BaseException:
                 await let_go(producer.stop())
                 raise
@@ -172,7 +175,7 @@ class KafkaCarrier:
                 return producer
             pause = CONNECT_PAUSES[min(failures, len(CONNECT_PAUSES) - 1)]
             failures += 1
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, hides nothing
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))
 
     async def _holds(self, producer: AIOKafkaProducer) -> bool:
         """Wait a moment, then tell whether the producer still serves: no publish failed, and the broker answers."""

@@ -112,7 +112,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka d
         self._consumer.subscribe(list(topics), listener=self)
         await self._consumer.start()
 
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002 - all of them, always
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:  # noqa: ARG002
         """Finish and commit the events in hand before somebody else gets the partitions; heartbeats go on meanwhile."""
         self.joined = False
         await self._halt(REVOKE_SECONDS)
@@ -210,7 +210,7 @@ class PartitionReader:
             records, behind = await read_batch(self._service.bootstrap, self._service.client_id, self._place, start)
         except (KafkaError, NotImplementedError) as error:
             # Damaged, or in a codec that we lack: this partition waits for its operator, the others go on.
-            log.error("unreadable_batch", extra=where | {"error": type(error).__name__})  # noqa: TRY400 - may quote it
+            log.error("unreadable_batch", extra=where | {"error": type(error).__name__})
             await asyncio.sleep(UNREADABLE_SECONDS)
             return []
         self._consumer.seek(self._place, behind)
@@ -246,7 +246,7 @@ class PartitionReader:
         self._consumer.seek(self._place, offset)
 
     async def _rest(self, retry: Retry) -> None:
-        await asyncio.sleep(retry.after * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, hides nothing
+        await asyncio.sleep(retry.after * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load
         self._consumer.resume(self._place)
 
     async def _commit(self) -> None:
@@ -272,9 +272,9 @@ def _attempt(accept: Accept, record: Record, tries: int) -> Retry | None:
         accept(record, tries)
     except Retry as retry:
         return retry
-    except Exception as error:  # noqa: BLE001 - whatever it is, the partition must go on
+    except Exception as error:  # noqa: BLE001 - whatever broke, the partition must go on
         where = {"topic": record.topic, "error": type(error).__name__}
-        log.error("accept_failed", extra=where)  # noqa: TRY400 - the error may quote the event
+        log.error("accept_failed", extra=where)
         return Retry(1.0, counts=False)
     return None
 

@@ -13,7 +13,7 @@ THERE = {0, TopicAlreadyExistsError.errno}
 """Answers after which a topic exists: another service may have been first, and that is as good."""
 
 
-class TopicsRefused(Exception):  # noqa: N818 - a state of the world
+class TopicsRefused(Exception):
     """The broker would not create topics that are missing; the message names topics and reasons."""
 
 

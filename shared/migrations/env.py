@@ -1,7 +1,7 @@
 """What Alembic runs: one transaction, under a lock, with bounded waits."""
 
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from sqlalchemy import create_engine, text
@@ -24,10 +24,10 @@ def belongs(_object: Any, name: str | None, kind: str, _reflected: bool, _compar
     """Leave the other branch's tables alone while a migration of one branch is written."""
     if kind != "table" or branch is None:
         return True
-    return (name in kits) == (branch == "kit")
+    return bool((name in kits) == (branch == "kit"))
 
 
-def written(kind: str, column: Any, _context: Any) -> str | bool:
+def written(kind: str, column: Any, _context: Any) -> str | Literal[False]:
     """Write SQLModel's string as what it is: a migration outlives the library that once made its table."""
     return "sa.String()" if kind == "type" and isinstance(column, AutoString) else False
 

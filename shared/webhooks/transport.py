@@ -29,6 +29,20 @@ LARGEST_BODY = 16 * 1024
 LONGEST_HEADER = 4096
 MOST_HEADERS = 64
 
+FAILURES: dict[type[Exception], Reason] = {
+    TimeoutError: Reason.TIMEOUT,
+    UndeliverableUrlError: Reason.REFUSED_ADDRESS,
+    # aiohttp's own refusal of hosts such as 2130706433 or 127.1.
+    aiohttp.InvalidURL: Reason.REFUSED_ADDRESS,
+    aiohttp.ClientSSLError: Reason.TLS_FAILED,
+    AnswerTooLongError: Reason.TOO_LARGE,
+    aiohttp.ClientResponseError: Reason.INVALID_ANSWER,
+    aiohttp.ClientPayloadError: Reason.INVALID_ANSWER,
+    aiohttp.ClientError: Reason.CONNECTION_FAILED,
+    OSError: Reason.CONNECTION_FAILED,
+}
+"""What failures mean; some are kinds of others, and the first that fits counts."""
+
 log = get_logger("webhooks")
 
 
@@ -147,21 +161,6 @@ async def _fits(content: aiohttp.StreamReader) -> bool:
         if size > LARGEST_BODY:
             return False
     return True
-
-
-FAILURES: dict[type[Exception], Reason] = {
-    TimeoutError: Reason.TIMEOUT,
-    UndeliverableUrlError: Reason.REFUSED_ADDRESS,
-    # aiohttp's own refusal of hosts such as 2130706433 or 127.1.
-    aiohttp.InvalidURL: Reason.REFUSED_ADDRESS,
-    aiohttp.ClientSSLError: Reason.TLS_FAILED,
-    AnswerTooLongError: Reason.TOO_LARGE,
-    aiohttp.ClientResponseError: Reason.INVALID_ANSWER,
-    aiohttp.ClientPayloadError: Reason.INVALID_ANSWER,
-    aiohttp.ClientError: Reason.CONNECTION_FAILED,
-    OSError: Reason.CONNECTION_FAILED,
-}
-"""What failures mean; some are kinds of others, and the first that fits counts."""
 
 
 def _reason_of_failure(failure: Exception) -> Reason:

@@ -5,6 +5,9 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
+
+from shared.webhooks import Outcome, Sender
 
 Behaviour = Callable[[asyncio.StreamWriter], Awaitable[None]]
 
@@ -121,3 +124,9 @@ class Floods:
             await writer.drain()
             self.sent += len(self.piece)
             await asyncio.sleep(0)  # A drain alone need not let anybody else run.
+
+
+async def attempt(sender: Sender, behave: Behaviour, deadline: timedelta = timedelta(seconds=15)) -> Outcome:
+    """Send one webhook to a receiver that behaves so."""
+    async with receiver(behave) as partner:
+        return await sender.send(partner.url(), {}, b"{}", deadline=deadline)

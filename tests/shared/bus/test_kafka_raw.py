@@ -1,0 +1,104 @@
+"""Record batches that aiokafka refuses, decoded byte by byte."""
+
+import struct
+from dataclasses import dataclass
+
+import pytest
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
+from aiokafka.record.util import calc_crc32c
+
+from shared.bus import Record
+from shared.bus.kafka_raw import decode_batch
+
+CRC_AT, CHECKED_FROM, ATTRIBUTES_AT, CONTROL = 17, 21, 22, 0x20
+Written = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A record batch as it lies on the wire, to be spoilt."""
+
+    data: bytes
+
+    def spoilt(self, old: bytes, new: bytes) -> bytes:
+        """Replace bytes by as many others, and set the check sum right."""
+        assert old in self.data
+        return _checked(self.data.replace(old, new))
+
+
+def batch(*records: Written, compression: int = 0) -> Batch:
+    builder = DefaultRecordBatchBuilder(
+        magic=2,
+        compression_type=compression,
+        is_transactional=0,
+        producer_id=-1,
+        producer_epoch=-1,
+        base_sequence=0,
+        batch_size=100_000,
+    )
+    for offset, (key, value, headers) in enumerate(records):
+        assert builder.append(offset, None, key=key, value=value, headers=headers) is not None
+    return Batch(bytes(builder.build()))
+
+
+def test_aiokafka_refuses_a_header_name_that_is_no_utf_8() -> None:
+    """When this fails, aiokafka has learnt it, and kafka_raw.py may go."""
+    data = batch((b"case-1", b"{}", [("ce_zz", b"1")])).spoilt(b"ce_zz", b"ce_\xff\xfe")
+
+    with pytest.raises(UnicodeDecodeError):
+        list(DefaultRecordBatch(data))
+
+
+def test_such_a_name_is_made_readable_and_all_else_is_kept() -> None:
+    data = batch((b"case-1", b"{}", [("ce_zz", None), ("ce_id", b"7")])).spoilt(b"ce_zz", b"ce_\xff\xfe")
+
+    records, behind = decode_batch("intake.events", data, 0)
+
+    headers = (("ce_\\xff\\xfe", None), ("ce_id", b"7"))
+    assert records == [(0, Record("intake.events", "case-1", headers, b"{}"))]
+    assert behind == 1
+
+
+def test_records_before_the_offset_that_was_asked_for_are_left_out() -> None:
+    data = batch((b"a", b"1", []), (b"b", b"2", []), (None, None, [])).data
+
+    records, behind = decode_batch("intake.events", data, 1)
+
+    assert records == [(1, Record("intake.events", "b", (), b"2")), (2, Record("intake.events", None, (), None))]
+    assert behind == 3
+
+
+def test_a_compressed_batch_is_read_too() -> None:
+    data = batch((b"a", b"1" * 1000, [("x", b"y")]), compression=1).data
+
+    records, _ = decode_batch("intake.events", data, 0)
+
+    assert len(data) < 1000
+    assert records == [(0, Record("intake.events", "a", (("x", b"y"),), b"1" * 1000))]
+
+
+def test_a_marker_of_a_transaction_is_no_record() -> None:
+    data = bytearray(batch((b"\x00\x00\x00\x01", b"", [])).data)
+    data[ATTRIBUTES_AT] |= CONTROL
+
+    assert decode_batch("intake.events", _checked(bytes(data)), 0) == ([], 1)
+
+
+@pytest.mark.parametrize("cut", [0, 20, 61, 80], ids=lambda cut: f"cut at {cut}")
+def test_a_batch_that_is_cut_off_is_refused(cut: int) -> None:
+    with pytest.raises(CorruptRecordException):
+        decode_batch("intake.events", batch((b"case-1", b"{}" * 20, [])).data[:cut], 0)
+
+
+def test_a_damaged_batch_is_refused() -> None:
+    data = bytearray(batch((b"case-1", b"{}", [])).data)
+    data[-2] ^= 1
+
+    with pytest.raises(CorruptRecordException):
+        decode_batch("intake.events", bytes(data), 0)
+
+
+def _checked(data: bytes) -> bytes:
+    checksum = calc_crc32c(data[CHECKED_FROM:])
+    return data[:CRC_AT] + struct.pack(">I", checksum) + data[CHECKED_FROM:]
