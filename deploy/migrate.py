@@ -1,7 +1,6 @@
-"""Migrations for every database: `python -m deploy.migrate` upgrades all; `revision BRANCH MESSAGE URL` writes a new one."""
+"""`python -m deploy.migrate`: brings every database to head, as its owner; the one-shot step before the services start."""
 
 import os
-import sys
 
 from deploy.topology import SERVICES
 from shared import migrations
@@ -19,9 +18,4 @@ def upgrade_all() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["revision"] and len(sys.argv) == 5:  # noqa: PLR2004 - revision BRANCH MESSAGE URL
-        migrations.revise(*sys.argv[2:5])
-    elif len(sys.argv) == 1:
-        upgrade_all()
-    else:
-        raise SystemExit(__doc__)
+    upgrade_all()

@@ -1,6 +1,7 @@
 """A person's details as three services take them; all of it may be unknown, for nobody is turned away for lack of a paper."""
 
 from datetime import date
+from types import MappingProxyType
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, model_validator
@@ -8,10 +9,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, m
 from shared.clock import today
 from shared.codes.identity_numbers import IdKind, check_cccd, check_passport, normalise
 from shared.codes.phones import normalise as normalise_phone
+from shared.crypto import Vault
 from shared.schema import Input, Name, SexCode
 from shared.validation import ExpectedError
 
 EARLIEST_BIRTH = date(1900, 1, 1)
+LINKED_AS: MappingProxyType[IdKind, str] = MappingProxyType(
+    {IdKind.CCCD: "id", IdKind.CMND: "id", IdKind.PASSPORT: "passport"}
+)
+"""Identity numbers old (9 digits) and new (12 digits) are one kind of document: which card it was is often recorded wrong."""
 
 
 def _phone(text: str) -> str:
@@ -77,3 +83,13 @@ class StoredPerson(BaseModel):
     document: IdKind | None = None
     document_number: str | None = None
     phone: str | None = None
+
+
+def pseudonym_of(vault: Vault, document: IdKind, number: str) -> str:
+    """Return the pseudonym under which services speak of the holder of a document; LookupError without a link key."""
+    return vault.pseudonym(LINKED_AS[document], normalise(number))
+
+
+def blind_of(vault: Vault, document: IdKind, number: str) -> bytes:
+    """Return the blind index by which a service finds the holder of a document in its own tables."""
+    return vault.blind("document", f"{LINKED_AS[document]}:{normalise(number)}")

@@ -100,7 +100,10 @@ class Broker:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Return when the broker answers; raise `BrokerError` when it does not within a minute."""
+        """Return when the broker answers; raise `BrokerError` when it does not within a minute, or its ports are taken."""
+        if taken := [port for port in (self.port, self.port + 1) if _listens(port)]:
+            message = f"port {taken[0]} is taken; end what listens there, or give another"
+            raise BrokerError(message)
         command = self.prepare()
         with (self.folder / "broker.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)

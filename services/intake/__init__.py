@@ -1,1 +1,1 @@
-"""The intake service."""
+"""Intake: people, their complaints and cases, screening, consent, the referrals that stand on it, and outcomes."""

@@ -23,6 +23,7 @@ BATCH_BYTES = 512 * 1024
 PUBLISH_SECONDS = 30.0
 """aiokafka gives a batch up within two request timeouts; past this, it hangs itself."""
 PROBE_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
 CONNECT_PAUSES = (0.5, 1.0, 2.0, 5.0)
 RESTART_SECONDS = 1.0
 
@@ -90,14 +91,9 @@ class KafkaCarrier:
                     while waiting:
                         waiting = await self._publish_round(producer, waiting)
             except (KafkaError, OSError, TimeoutError) as error:
-                self._give_up(producer)
+                self._producer = None
+                self._broken.set()
                 raise CarrierDown(type(error).__name__) from error
-
-    def _give_up(self, producer: AIOKafkaProducer) -> None:
-        """Have a producer replaced that failed, unless it was already."""
-        if self._producer is producer:
-            self._producer = None
-            self._broken.set()
 
     async def consume(self, topics: Sequence[str], accept: Accept, stop: asyncio.Event) -> None:
         """Bring each record of `topics` to `accept` until `stop`; whatever breaks, join the group anew and go on."""
@@ -113,7 +109,7 @@ class KafkaCarrier:
         """Consume as a member of the group until `stop` or an error; rest a moment after the latter."""
         try:
             await member.run(topics, stop)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a consumer never gives up, and the next membership starts clean
             log.warning("consumer_restarts", extra={"error": type(error).__name__})
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(RESTART_SECONDS):
@@ -165,7 +161,7 @@ class KafkaCarrier:
             try:
                 await producer.start()
                 await ensure_topics(self._bootstrap, self._topics, replication=self._replication)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, a carrier that gave up would stay down
                 await let_go(producer.stop())
                 log.warning("not_connected", extra={"error": type(error).__name__})
             except BaseException:
@@ -175,7 +171,7 @@ class KafkaCarrier:
                 return producer
             pause = CONNECT_PAUSES[min(failures, len(CONNECT_PAUSES) - 1)]
             failures += 1
-            await asyncio.sleep(pause * random.uniform(0.8, 1.2))
+            await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - spreads load, hides nothing
 
     async def _holds(self, producer: AIOKafkaProducer) -> bool:
         """Wait a moment, then tell whether the producer still serves: no publish failed, and the broker answers."""
@@ -186,7 +182,7 @@ class KafkaCarrier:
         if self._broken.is_set():
             return False
         try:
-            async with asyncio.timeout(REQUEST_MS / 1000):
+            async with asyncio.timeout(ANSWER_SECONDS):
                 return bool(await producer.client.force_metadata_update())
         except (KafkaError, OSError, TimeoutError):
             return False

@@ -24,9 +24,10 @@ FETCH_BYTES = 8 * 1024 * 1024
 UNREADABLE_SECONDS = 5.0
 COMMIT_EVERY = 1.0
 COMMIT_SECONDS = 4.0
-FINISH_SECONDS = 9.0
-"""How long an event in hand may take when we are told to stop; with `LET_GO_SECONDS` it stays below 15."""
-LET_GO_SECONDS = 5.0
+FINISH_SECONDS = 8.0
+"""How long an event in hand may take when we are told to stop."""
+LET_GO_SECONDS = 3.0
+"""How long closing a client may take; that of the consumer and of the producer, and the above, stay below 15."""
 REVOKE_SECONDS = 35.0
 """How long it may take when partitions move: below the 40 s after which a waiting member's join request times out."""
 
@@ -131,8 +132,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka d
             return None
         total = 0
         for place, reader in self._readers.items():
-            end = self._consumer.highwater(place)
-            if end is None or reader.position is None:
+            if reader.position is None or (end := self._consumer.highwater(place)) is None:
                 return None
             total += max(0, end - reader.position)
         return total

@@ -35,6 +35,8 @@ class CaseClosed(Event):
     case_id: UUID
     outcome: str
     hotline_case_id: UUID | None = None
+    closed_at: datetime | None = None
+    """Tells what was asked for before the case ended from what is asked for after it was reopened."""
 
 
 class CaseReopened(Event):

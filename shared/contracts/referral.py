@@ -1,9 +1,49 @@
 """What referral promises: who the partners are, and what became of each referral."""
 
+from enum import StrEnum
+from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
 from shared.events import Event
+
+
+class ServiceType(StrEnum):
+    """What a partner's service does for a client."""
+
+    LEGAL_AID = "legal_aid"
+    SHELTER = "shelter"
+    COUNSELLING = "counselling"
+    MEDICAL = "medical"
+
+
+class Population(StrEnum):
+    """Whom a service or a bed is for; `any` is everybody."""
+
+    WOMEN = "women"
+    MEN = "men"
+    FAMILIES = "families"
+    CHILDREN = "children"
+    ANY = "any"
+
+
+class ServiceType(StrEnum):
+    """What a partner can do for a client; consent and referral name one of these."""
+
+    LEGAL_AID = "legal_aid"
+    SHELTER = "shelter"
+    COUNSELLING = "counselling"
+    MEDICAL = "medical"
+
+
+class Population(StrEnum):
+    """Whom a service is for; of a service `ANY` means that it takes everyone, of a client that she needs nothing special."""
+
+    WOMEN = "women"
+    MEN = "men"
+    FAMILIES = "families"
+    CHILDREN = "children"
+    ANY = "any"
 
 
 class OrganizationListed(Event):

@@ -51,6 +51,11 @@ class Seen:
                     found[record.key].append(record.value)
         return dict(found)
 
+    def in_order(self, key: str) -> bool:
+        """Whether the values of a key were seen in the order in which they were made, apart from repetitions."""
+        values = [value or b"" for value in self.per_key().get(key, [])]
+        return values == sorted(values)
+
 
 def event(topic: str, key: str, number: int) -> Record:
     """Make a record with the headers that events carry."""

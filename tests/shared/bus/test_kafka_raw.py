@@ -1,15 +1,19 @@
 """Record batches that aiokafka refuses, decoded byte by byte."""
 
+import asyncio
 import struct
 from dataclasses import dataclass
 
 import pytest
-from aiokafka.errors import CorruptRecordException
+from aiokafka import TopicPartition
+from aiokafka.errors import CorruptRecordException, LeaderNotAvailableError, OffsetOutOfRangeError
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
 
+from deploy.kafka.broker import Broker
 from shared.bus import Record
-from shared.bus.kafka_raw import decode_batch
+from shared.bus.kafka_raw import decode_batch, read_batch
+from shared.bus.kafka_topics import ensure_topics
 
 CRC_AT, CHECKED_FROM, ATTRIBUTES_AT, CONTROL = 17, 21, 22, 0x20
 Written = tuple[bytes | None, bytes | None, list[tuple[str, bytes | None]]]
@@ -24,7 +28,12 @@ class Batch:
     def spoilt(self, old: bytes, new: bytes) -> bytes:
         """Replace bytes by as many others, and set the check sum right."""
         assert old in self.data
-        return _checked(self.data.replace(old, new))
+        return checked(self.data.replace(old, new))
+
+
+def checked(data: bytes) -> bytes:
+    checksum = calc_crc32c(data[CHECKED_FROM:])
+    return data[:CRC_AT] + struct.pack(">I", checksum) + data[CHECKED_FROM:]
 
 
 def batch(*records: Written, compression: int = 0) -> Batch:
@@ -40,6 +49,15 @@ def batch(*records: Written, compression: int = 0) -> Batch:
     for offset, (key, value, headers) in enumerate(records):
         assert builder.append(offset, None, key=key, value=value, headers=headers) is not None
     return Batch(bytes(builder.build()))
+
+
+def test_a_place_that_cannot_be_read_is_an_error(broker: Broker, topic: str) -> None:
+    asyncio.run(ensure_topics(broker.bootstrap, [topic]))
+
+    with pytest.raises(LeaderNotAvailableError):
+        asyncio.run(read_batch(broker.bootstrap, "raw", TopicPartition(f"{topic}.never", 0), 0))
+    with pytest.raises(OffsetOutOfRangeError):
+        asyncio.run(read_batch(broker.bootstrap, "raw", TopicPartition(topic, 0), 99))
 
 
 def test_aiokafka_refuses_a_header_name_that_is_no_utf_8() -> None:
@@ -82,7 +100,7 @@ def test_a_marker_of_a_transaction_is_no_record() -> None:
     data = bytearray(batch((b"\x00\x00\x00\x01", b"", [])).data)
     data[ATTRIBUTES_AT] |= CONTROL
 
-    assert decode_batch("intake.events", _checked(bytes(data)), 0) == ([], 1)
+    assert decode_batch("intake.events", checked(bytes(data)), 0) == ([], 1)
 
 
 @pytest.mark.parametrize("cut", [0, 20, 61, 80], ids=lambda cut: f"cut at {cut}")
@@ -97,8 +115,3 @@ def test_a_damaged_batch_is_refused() -> None:
 
     with pytest.raises(CorruptRecordException):
         decode_batch("intake.events", bytes(data), 0)
-
-
-def _checked(data: bytes) -> bytes:
-    checksum = calc_crc32c(data[CHECKED_FROM:])
-    return data[:CRC_AT] + struct.pack(">I", checksum) + data[CHECKED_FROM:]

@@ -23,8 +23,8 @@ class Receiver:
     arrival: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def has(self, count: int) -> None:
-        """Wait until so many requests have come."""
-        async with self.arrival:
+        """Wait until so many requests have come, half a minute at most."""
+        async with asyncio.timeout(30), self.arrival:
             await self.arrival.wait_for(lambda: len(self.requests) >= count)
 
     def url(self, host: str = "127.0.0.1") -> str:

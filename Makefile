@@ -1,0 +1,67 @@
+# Bảo Hộ: every target makes what it needs by itself; `make help` lists them.
+PYTHON ?= python3
+PORT ?= 8000
+STATE ?= var
+venv := .venv/bin
+ready := .venv/.installed
+
+export PYTHONUTF8 := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help run stack demo token test soak lint format migrate revision docs lock clean
+
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F '\t' '{printf "  %-10s %s\n", $$1, $$2}'
+
+$(ready): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
+	@$(PYTHON) -m venv .venv || { echo "install python3-venv"; exit 1; }
+	@echo "installing what requirements.lock names (once) ..."
+	@$(venv)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(venv)/python -m compileall -q shared services deploy
+	@touch $@
+
+run: $(ready) ## Run everything in one process on this machine (PORT=8000 STATE=var).
+	@exec $(venv)/python -m deploy.local --port $(PORT) --state $(STATE)
+
+stack: $(ready) ## Run the real parts as separate processes: PostgreSQL, Kafka, nginx, the issuer, the services.
+	@exec $(venv)/python -m deploy.stack --state $(STATE)/stack
+
+demo: $(ready) ## Play one story through the gateway, against `make run` or `make stack`.
+	@$(venv)/python -m deploy.demo --state $(STATE)
+
+token: $(ready) ## Print a token: ROLE=osso_officer [ORG= COUNTRY= OFFICE= PROVINCE= AGENCY=].
+	@$(venv)/python -m deploy.identity.token --state $(STATE)/identity "$(ROLE)" $(if $(ORG),--org $(ORG)) \
+		$(if $(COUNTRY),--country $(COUNTRY)) $(if $(OFFICE),--office $(OFFICE)) \
+		$(if $(PROVINCE),--province $(PROVINCE)) $(if $(AGENCY),--agency $(AGENCY))
+
+test: lint ## Check everything: lint, types, contracts, and all tests, in parallel.
+	@$(venv)/python -m pytest -n 2 --dist loadgroup
+
+soak: $(ready) ## Run the long demonstrations at full size: outages of minutes, dozens of kills.
+	@SOAK=1 $(venv)/python -m pytest -n 2 --dist loadgroup --timeout 1800 tests/shared
+
+lint: $(ready) ## Check style, types, and who imports whom.
+	@$(venv)/ruff format --check --quiet . || { echo "run make format"; exit 1; }
+	@$(venv)/ruff check --quiet .
+	@$(venv)/mypy shared services deploy tests
+	@$(venv)/lint-imports --no-cache >var/imports.log 2>&1 || { cat var/imports.log; exit 1; }
+
+format: $(ready) ## Write the code as the formatter wants it.
+	@$(venv)/ruff format --quiet . && $(venv)/ruff check --quiet --fix .
+
+migrate: $(ready) ## Bring the four databases to head; addresses come from the environment (INTAKE_OWNER_DATABASE_URL …).
+	@$(venv)/python -m deploy.migrate
+
+revision: $(ready) ## Write a migration from the models: BRANCH=intake|hotline|referral|registry|kit MESSAGE="what changes".
+	@$(venv)/python -m deploy.revision "$(BRANCH)" "$(MESSAGE)"
+
+docs: $(ready) ## Write the reference pages anew from code and access matrix.
+	@$(venv)/python -m deploy.reference
+
+lock: $(ready) ## Resolve requirements.lock anew, for Python 3.11 to 3.13.
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--group dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+clean: ## Remove the virtual environment and caches; state in var/ stays.
+	@rm -rf .venv .mypy_cache .ruff_cache

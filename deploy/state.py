@@ -1,0 +1,96 @@
+"""What the house keeps between runs on a laptop: a private folder with its version, and secrets made at the first run."""
+
+import json
+import os
+import secrets
+from base64 import b64encode
+from pathlib import Path
+
+from deploy.identity.clients import client_secret, ensure_clients
+from deploy.postgres import Server
+from deploy.topology import SERVICES
+
+VERSION = "1"
+"""Of what lies in the folder; another version is never guessed at."""
+SECRETS = "secrets.json"
+
+
+class StateError(Exception):
+    """The state folder cannot be used; the text is one line for a person."""
+
+
+def open_state(folder: Path) -> Path:
+    """Make or check the state folder and return it resolved; raise `StateError` if it is not ours or not writable."""
+    folder = folder.resolve()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        _check_version(folder)
+    except OSError as error:
+        message = f"the state folder {folder} cannot be used: {error.strerror}"
+        raise StateError(message) from error
+    return folder
+
+
+def make_folder(folder: Path) -> Path:
+    """Make a private folder inside the state."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def _check_version(folder: Path) -> None:
+    marker = folder / "VERSION"
+    if not marker.exists():
+        marker.write_text(f"{VERSION}\n")
+    found = marker.read_text().strip()
+    if found != VERSION:
+        message = f"{folder} was written by another version ({found or 'unreadable'}); move it away to start anew"
+        raise StateError(message)
+
+
+def secrets_of(folder: Path) -> dict[str, str]:
+    """Return the settings that are secret, generated at the first run and kept readable by their owner alone."""
+    path = folder / SECRETS
+    if not path.exists():
+        generated = _generate()
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(generated, file, indent=1)
+    try:
+        kept: dict[str, str] = json.loads(path.read_text())
+    except (ValueError, OSError) as error:
+        message = f"{path} is broken; restore it from a copy, for without it nothing stored can be opened"
+        raise StateError(message) from error
+    return kept
+
+
+def environment(folder: Path, database: Server, *, public_url: str, issuer_url: str, issuer: str) -> dict[str, str]:
+    """Return the environment of every process of the house on this machine; each reads only what is its own."""
+    ensure_clients(folder / "identity")
+    values = {
+        "ENV": "development",
+        "PUBLIC_URL": public_url,
+        "OIDC_ISSUER": issuer,
+        "OIDC_JWKS_URL": f"{issuer_url}/identity/.well-known/jwks.json",
+        "OIDC_TOKEN_URL": f"{issuer_url}/identity/token",
+        **secrets_of(folder),
+    }
+    for service in SERVICES:
+        prefix = service.name.upper()
+        values[f"{prefix}_DATABASE_URL"] = database.url(service.name)
+        values[service.owner_setting] = database.url(service.name, "owner")
+        values[f"{prefix}_CLIENT_SECRET"] = client_secret(folder / "identity", service.name)
+    return values
+
+
+def _generate() -> dict[str, str]:
+    values = {"LINK_KEYS": f"k1:{_key()}"}
+    for service in SERVICES:
+        values[f"{service.name.upper()}_SERVICE_KEYS"] = f"k1:{_key()}"
+        if service.knows_people:
+            values[f"{service.name.upper()}_SEARCH_KEY"] = _key()
+    return values
+
+
+def _key() -> str:
+    return b64encode(secrets.token_bytes(32)).decode()

@@ -1,0 +1,31 @@
+"""Intake's HTTP process: `uvicorn services.intake.app:create --factory`."""
+
+from fastapi import FastAPI
+
+from services.intake.access import VISIBLE
+from services.intake.routes import ROUTERS
+from services.intake.settings import Settings
+from shared import logging
+from shared.app import create_app
+from shared.process import freeze, open_runtime
+from shared.runtime import Runtime
+
+SERVICE = "intake"
+
+
+def runtime(settings: Settings) -> Runtime:
+    """Open what intake runs on."""
+    return open_runtime(SERVICE, settings, VISIBLE)
+
+
+def build(runtime: Runtime) -> FastAPI:
+    """Return the app on a given runtime."""
+    return create_app(runtime, title="Bảo Hộ: intake", routers=ROUTERS)
+
+
+def create() -> FastAPI:
+    """Return the app of a process of its own."""
+    logging.configure(SERVICE)
+    app = build(runtime(Settings()))
+    freeze()
+    return app

@@ -1,0 +1,19 @@
+"""Intake's event process: `python -m services.intake.worker --port N`."""
+
+from services.intake.app import runtime
+from services.intake.handlers import APPLY, HANDLERS
+from services.intake.settings import Settings
+from shared.bus import Carrier
+from shared.contracts import KNOWN
+from shared.process import run_worker
+from shared.runtime import Runtime
+from shared.worker import Worker
+
+
+def build(runtime: Runtime, carrier: Carrier) -> Worker:
+    """Return the worker on a given runtime and carrier."""
+    return Worker(runtime, carrier, HANDLERS, KNOWN, apply=APPLY)
+
+
+if __name__ == "__main__":
+    run_worker(runtime(Settings()), build)

@@ -1,0 +1,150 @@
+"""Who may do what at the registry, and which rows exist for them; every read starts here.
+
+An agency that would retaliate must learn nothing: watch entries and links to cases exist for none of its officers.
+"""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from sqlalchemy import false
+from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from services.registry.models import Agency, Contract, ContractLink, LicenceEvent, WatchEntry, Worker
+from shared.auth import Principal, requires
+from shared.contracts.intake import ContractLinkRequested, ViolationAlleged
+from shared.permissions import Permission, Role
+
+CanFetchLink = Annotated[Principal, requires(Permission.CONTRACT_LINK_FETCH)]
+CanReadAgencies = Annotated[Principal, requires(Permission.AGENCY_READ)]
+CanReadContracts = Annotated[Principal, requires(Permission.CONTRACT_READ)]
+CanReadWatch = Annotated[Principal, requires(Permission.WATCH_READ)]
+CanReadWorkers = Annotated[Principal, requires(Permission.WORKER_READ)]
+CanRegisterAgency = Annotated[Principal, requires(Permission.AGENCY_REGISTER)]
+CanRegisterContract = Annotated[Principal, requires(Permission.CONTRACT_REGISTER)]
+CanRegisterWorker = Annotated[Principal, requires(Permission.WORKER_REGISTER)]
+
+FETCHERS = frozenset({"intake"})
+"""Services that links are made for."""
+
+
+def agency_of(principal: Principal) -> UUID | None:
+    """Return the agency that an agency officer speaks for; None for everyone else, and for a claim that names none."""
+    if not principal.has(Role.AGENCY_OFFICER) or principal.agency is None:
+        return None
+    try:
+        return UUID(principal.agency)
+    except ValueError:
+        return None
+
+
+def registers_for(principal: Principal, agency_id: UUID) -> bool:
+    """Say whether the caller may register a contract of this agency: a clerk any, an agency officer its own."""
+    return principal.has(Role.REGISTRY_CLERK) or agency_of(principal) == agency_id
+
+
+def visible_agencies(principal: Principal) -> SelectOfScalar[Agency]:
+    """Clerks and labour officers see every agency, an agency officer its own."""
+    agencies = select(Agency)
+    if principal.has(Role.REGISTRY_CLERK) or principal.has(Role.LABOUR_OFFICER):
+        return agencies
+    own = agency_of(principal)
+    return agencies.where(Agency.id == own) if own else agencies.where(false())
+
+
+def visible_licence_events(principal: Principal) -> SelectOfScalar[LicenceEvent]:
+    """Return the history of the licences of the agencies that the caller sees."""
+    return select(LicenceEvent).where(
+        col(LicenceEvent.agency_id).in_(visible_agencies(principal).with_only_columns(col(Agency.id)))
+    )
+
+
+def visible_workers(principal: Principal) -> SelectOfScalar[Worker]:
+    """Clerks see every worker, a labour officer those of its province."""
+    workers = select(Worker)
+    if principal.has(Role.REGISTRY_CLERK):
+        return workers
+    if principal.has(Role.LABOUR_OFFICER) and principal.province:
+        return workers.where(Worker.province == principal.province)
+    return workers.where(false())
+
+
+def workers_to_contract(principal: Principal) -> SelectOfScalar[Worker]:
+    """Return the workers a caller may register a contract for: an agency knows the ids of those it signed with.
+
+    Nothing of these rows is shown to it.
+    """
+    workers = select(Worker)
+    may = principal.has(Role.REGISTRY_CLERK) or agency_of(principal) is not None
+    return workers if may else workers.where(false())
+
+
+def visible_contracts(principal: Principal) -> SelectOfScalar[Contract]:
+    """Clerks see every contract, an agency officer its agency's, a labour officer those of its province's workers."""
+    contracts = select(Contract)
+    if principal.has(Role.REGISTRY_CLERK):
+        return contracts
+    if principal.has(Role.LABOUR_OFFICER) and principal.province:
+        return contracts.join(Worker, col(Contract.worker_id) == Worker.id).where(Worker.province == principal.province)
+    own = agency_of(principal)
+    return contracts.where(Contract.agency_id == own) if own else contracts.where(false())
+
+
+def visible_watch_entries(principal: Principal) -> SelectOfScalar[WatchEntry]:
+    """Clerks and labour officers may add up what is alleged; for anyone else nothing is."""
+    entries = select(WatchEntry)
+    may = principal.has(Role.REGISTRY_CLERK) or principal.has(Role.LABOUR_OFFICER)
+    return entries if may else entries.where(false())
+
+
+def watched_agencies(principal: Principal) -> SelectOfScalar[Agency]:
+    """Return the agencies that something is alleged against."""
+    watched = visible_watch_entries(principal).with_only_columns(col(WatchEntry.agency_id))
+    return visible_agencies(principal).where(col(Agency.id).in_(watched))
+
+
+def visible_links(principal: Principal) -> SelectOfScalar[ContractLink]:
+    """Return the links that found a contract, for the service that asked for them."""
+    links = select(ContractLink).where(col(ContractLink.contract_id).is_not(None))
+    return links if principal.client in FETCHERS else links.where(false())
+
+
+def linked_contract(link: ContractLink) -> SelectOfScalar[Contract]:
+    """Return the contract that a visible link points to."""
+    return select(Contract).where(Contract.id == link.contract_id)
+
+
+def linked_agency(link: ContractLink) -> SelectOfScalar[Agency]:
+    """Return the agency that a visible link points to."""
+    return select(Agency).where(Agency.id == link.agency_id)
+
+
+def waiting_links(worker: Worker) -> SelectOfScalar[ContractLink]:
+    """Return, locked, the links that wait for a contract of this worker; the caller has taken the worker's turn."""
+    waiting = select(ContractLink).where(col(ContractLink.contract_id).is_(None))
+    return waiting.where(ContractLink.pseudonym == worker.pseudonym).order_by(col(ContractLink.id)).with_for_update()
+
+
+def link_for(event: ContractLinkRequested) -> SelectOfScalar[ContractLink]:
+    """Return the link of the case that intake asks for."""
+    return select(ContractLink).where(ContractLink.case_id == event.case_id)
+
+
+def newest_contract_for(event: ContractLinkRequested) -> SelectOfScalar[Contract]:
+    """Return the newest contract of the worker that intake's pseudonym means."""
+    contracts = select(Contract).join(Worker, col(Contract.worker_id) == Worker.id)
+    newest = (col(Contract.sending_contract_signed_on).desc(), col(Contract.seq).desc())
+    return contracts.where(Worker.pseudonym == event.pseudonym).order_by(*newest).limit(1)
+
+
+def agency_for(event: ViolationAlleged) -> SelectOfScalar[Agency]:
+    """Return the agency that a complaint is about."""
+    return select(Agency).where(Agency.id == event.agency_id)
+
+
+def watch_entry_for(event: ViolationAlleged) -> SelectOfScalar[WatchEntry]:
+    """Return what this case alleged against this agency before."""
+    return select(WatchEntry).where(WatchEntry.agency_id == event.agency_id, WatchEntry.case_id == event.case_id)
+
+
+VISIBLE: dict[str, Any] = {"agency": visible_agencies, "contract": visible_contracts, "worker": visible_workers}

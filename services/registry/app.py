@@ -1,0 +1,31 @@
+"""The registry's HTTP process: `uvicorn services.registry.app:create --factory`."""
+
+from fastapi import FastAPI
+
+from services.registry.access import VISIBLE
+from services.registry.routes import ROUTERS
+from services.registry.settings import Settings
+from shared import logging
+from shared.app import create_app
+from shared.process import freeze, open_runtime
+from shared.runtime import Runtime
+
+SERVICE = "registry"
+
+
+def runtime(settings: Settings) -> Runtime:
+    """Open what the registry runs on."""
+    return open_runtime(SERVICE, settings, VISIBLE)
+
+
+def build(runtime: Runtime) -> FastAPI:
+    """Return the app on a given runtime."""
+    return create_app(runtime, title="Bảo Hộ: registry", routers=ROUTERS)
+
+
+def create() -> FastAPI:
+    """Return the app of a process of its own."""
+    logging.configure(SERVICE)
+    app = build(runtime(Settings()))
+    freeze()
+    return app

@@ -1,0 +1,204 @@
+"""A small service for tests of the kit: routes that the real services have no reason to have, on a real runtime."""
+
+import json
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Annotated, Any
+from uuid import UUID
+
+import uvicorn
+from fastapi import APIRouter, FastAPI, Query
+from pydantic import Field
+
+from services.hotline.access import CanReadCases, CanTriage, visible_cases
+from services.hotline.models import Category, HotlineCase, Priority
+from shared.access import locked, store
+from shared.app import create_app
+from shared.auth import PUBLIC, STORES_NOTHING
+from shared.contracts.hotline import HotlineCaseTriaged
+from shared.edge import SessionDep, router
+from shared.ids import new_id
+from shared.outbox import publish
+from shared.person import PersonDetails
+from shared.runtime import Runtime
+from shared.schema import Input, Narrative, Output
+from tests.harness import Api, House
+
+CANARY = "Canary-Hằng-090123"
+"""A value that no answer to a refused request and no line of log may repeat."""
+CASE = {
+    "reference": "TPE-2026-0117",
+    "country": "TW",
+    "category": "labour_dispute",
+    "complaint_types": ["unpaid_wages"],
+    "person": {"name": "Nguyễn Thị Hằng", "phone": "+886912345678", "sex": "female"},
+    "narrative": "Chủ giữ hộ chiếu, sáu tháng không trả lương.",
+}
+
+
+class Colour(StrEnum):
+    """A choice."""
+
+    RED = "red"
+    GREEN = "green"
+
+
+class Sheet(Input):
+    """One field of each kind that a request body may have."""
+
+    text: Annotated[str, Field(max_length=100)] = "x"
+    number: Annotated[int, Field(ge=0, le=100)] = 0
+    amount: Decimal = Decimal(0)
+    day: date | None = None
+    at: datetime | None = None
+    id: UUID | None = None
+    colour: Colour = Colour.RED
+    marks: dict[str, list[int]] = Field(default_factory=dict)
+    person: PersonDetails = PersonDetails()
+    narrative: Narrative | None = None
+
+
+class OfficeChange(Input):
+    """A change to a case as a whole."""
+
+    office: str
+
+
+class CaseOffice(Output):
+    """What the change answers."""
+
+    id: UUID
+    office: str | None
+    version: int
+
+
+api = router("/hotline/specimen")
+
+
+@api.post("/sheets", openapi_extra={**PUBLIC, **STORES_NOTHING})
+def check_sheet(body: Sheet) -> dict[str, str]:
+    """Take a body of every kind, and say only that it was one."""
+    return {"colour": body.colour}
+
+
+@api.get("/sheets/{name}", openapi_extra=PUBLIC)
+def read_sheet(name: str, term: Annotated[str, Query(max_length=50)] = "") -> dict[str, int]:
+    """Take a path and a query of free text."""
+    return {"length": len(name) + len(term)}
+
+
+@api.get("/actor")
+def read_actor(reader: CanReadCases) -> dict[str, str]:
+    """Say who calls; touches no database."""
+    return {"actor": reader.subject}
+
+
+@api.patch("/cases/{case_id}")
+def change_office(case_id: UUID, body: OfficeChange, operator: CanTriage, session: SessionDep) -> CaseOffice:
+    """Change a case as a whole."""
+    case = locked(session, visible_cases(operator).where(HotlineCase.id == case_id))
+    case.office = body.office
+    return CaseOffice.model_validate(case)
+
+
+@api.post("/broken")
+def break_after_all(operator: CanTriage, session: SessionDep) -> CaseOffice:
+    """Store, publish, and fail at the very end."""
+    case = store(session, new_case())
+    publish(session, case, HotlineCaseTriaged(hotline_case_id=case.id, priority=case.priority))
+    raise RuntimeError(CANARY, operator)
+
+
+@api.post("/twice")
+def store_twice(operator: CanTriage, session: SessionDep) -> CaseOffice:
+    """Store the same reference twice, which the database refuses in words that quote it."""
+    store(session, new_case(reference=CANARY, mission=operator.subject))
+    return CaseOffice.model_validate(store(session, new_case(reference=CANARY, mission=operator.subject)))
+
+
+def new_case(**changes: Any) -> HotlineCase:
+    """Return a case that is stored nowhere yet."""
+    case = {
+        "mission": "TW",
+        "reference": str(new_id()),
+        "country": "TW",
+        "category": Category.STRANDED,
+        "complaint_types": [],
+        "language": "vi",
+        "priority": Priority.P2,
+    }
+    return HotlineCase(**{**case, **changes})
+
+
+def specimen(runtime: Runtime, routers: Sequence[APIRouter] = (api,)) -> FastAPI:
+    """Return the app of the specimen, on the runtime of a real service."""
+    return create_app(runtime, title="Specimen", routers=routers)
+
+
+def specimen_client(house: House) -> Api:
+    """Return a client of the specimen on the hotline's database; failures come back as answers."""
+    return Api(specimen(house.runtime("hotline")), base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
+
+
+def posted(house: House, token: Any, **changes: Any) -> dict[str, Any]:
+    """Post a case through the hotline's API and return the answer's body."""
+    answer = house.client("hotline").post(
+        "/hotline/v1/cases", json={**CASE, **changes}, headers=token("mission_officer")
+    )
+    assert answer.status_code == 201, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+@contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """Serve an app over real HTTP on a free port; yields its base URL."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="on"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
+
+
+class KeyServer:
+    """An issuer's key set over real HTTP, which counts how often it is asked and can refuse to answer."""
+
+    def __init__(self) -> None:
+        self.hits = 0
+        self.status = 200
+        self.published: Any = {"keys": []}
+        outer = self
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                outer.hits += 1
+                body = json.dumps(outer.published).encode()
+                self.send_response(outer.status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/jwks.json"
+
+    def close(self) -> None:
+        """Stop answering."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join(timeout=10)
