@@ -28,7 +28,7 @@ stack: $(ready) ## Run the real parts as separate processes: PostgreSQL, Kafka, 
 	@exec $(venv)/python -m deploy.stack --state $(STATE)/stack
 
 demo: $(ready) ## Play one story through the gateway, against `make run` or `make stack`.
-	@$(venv)/python -m deploy.demo --state $(STATE)
+	@$(venv)/python -m deploy.demo --state $(STATE) --port $(PORT)
 
 token: $(ready) ## Print a token: ROLE=osso_officer [ORG= COUNTRY= OFFICE= PROVINCE= AGENCY=].
 	@$(venv)/python -m deploy.identity.token --state $(STATE)/identity "$(ROLE)" $(if $(ORG),--org $(ORG)) \

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
 
 from deploy import seed, welcome
 from deploy.front import Front
@@ -82,8 +81,15 @@ def _run(state: Path, listener: socket.socket, began: float) -> None:
         logging.configure("baoho")
         runtimes = {service.name: _runtime(service.name, settings[service.owner_setting]) for service in SERVICES}
         seed.sow(runtimes)
-        asyncio.run(_serve(runtimes, issuer, listener, public_url, lambda: welcome.show(
-            public_url, state, seconds=time.monotonic() - began, note=database.note)))
+        asyncio.run(
+            _serve(
+                runtimes,
+                issuer,
+                listener,
+                public_url,
+                lambda: welcome.show(public_url, state, seconds=time.monotonic() - began, note=database.note),
+            )
+        )
 
 
 def _runtime(service: str, owner_url: str) -> Runtime:
@@ -105,16 +111,22 @@ async def _serve(
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WORKER_THREADS))
     apps = {name: _part(name, "app").build(runtime) for name, runtime in runtimes.items()}
     front = Front({**apps, "identity": issuer}, public_url)
-    config = uvicorn.Config(front, log_config=None, access_log=False, lifespan="off", server_header=False,
-                            timeout_graceful_shutdown=STOP_SECONDS, proxy_headers=False)
+    config = uvicorn.Config(
+        front,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        proxy_headers=False,
+    )
     server = InternalServer(config)
     async with AsyncExitStack() as stack:
         for app in apps.values():
             await stack.enter_async_context(app.router.lifespan_context(app))
         await stack.enter_async_context(_working(runtimes, stop))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        while not server.started and not serving.done():
-            await asyncio.sleep(0.01)
+        await server.answering.wait()
         freeze()
         ready()
         await stop.wait()

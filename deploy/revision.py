@@ -10,7 +10,7 @@ from shared import migrations
 
 def main() -> None:
     """Write a migration of one branch: `python -m deploy.revision BRANCH MESSAGE`."""
-    branch, message = (sys.argv[1:] + ["", ""])[:2]
+    branch, message = [*sys.argv[1:], "", ""][:2]
     if branch not in (*SERVICES, "kit") or not message:
         print(f'usage: make revision BRANCH={"|".join(SERVICES)}|kit MESSAGE="what changes"', file=sys.stderr)
         raise SystemExit(2)

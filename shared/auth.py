@@ -61,34 +61,45 @@ class KeySet:
     min_interval: float = 5.0
     _keys: dict[str, jwt.PyJWK] = field(default_factory=dict)
     _fetched: float = -1e9
+    _asked: float = -1e9
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def key(self, kid: str) -> jwt.PyJWK | None:
         """Return the key with this id, or None if the issuer has none; raise `Unavailable` before the first fetch succeeds."""
-        if time.monotonic() - self._fetched > (self.max_age if kid in self._keys else self.min_interval):
+        # A known key serves at once while another request fetches: an issuer that hangs must hold up nobody else.
+        if self._is_due(kid) and not (kid in self._keys and self._lock.locked()):
             async with self._lock:
-                if time.monotonic() - self._fetched > self.min_interval:
+                if self._is_due(kid):
                     await self._fetch()
+        if not self._keys:
+            raise Unavailable
         return self._keys.get(kid)
 
+    def _is_due(self, kid: str) -> bool:
+        instant = time.monotonic()
+        wanted = kid not in self._keys or instant - self._fetched > self.max_age
+        return wanted and instant - self._asked > self.min_interval
+
     async def _fetch(self) -> None:
+        """Take the published keys; an issuer that is away, or publishes nothing usable, leaves us those we know."""
         try:
             async with httpx.AsyncClient(timeout=5, trust_env=False) as client:
                 answer = await client.get(self.url)
                 published = answer.raise_for_status().json()["keys"]
-        except (httpx.HTTPError, KeyError, ValueError) as error:
-            if not self._keys:
-                raise Unavailable from error
-            self._fetched = time.monotonic() - self.max_age + self.min_interval
-            return
-        self._keys = {jwk["kid"]: key for jwk in published if (key := _usable(jwk))}
-        self._fetched = time.monotonic()
+                keys = {jwk["kid"]: key for jwk in published if (key := _usable(jwk))}
+        except (httpx.HTTPError, KeyError, TypeError, ValueError):
+            keys = {}
+        self._asked = time.monotonic()
+        if keys:
+            self._keys, self._fetched = keys, self._asked
 
 
-def _usable(jwk: dict[str, Any]) -> jwt.PyJWK | None:
+def _usable(jwk: Any) -> jwt.PyJWK | None:
     """Bind each key to its one algorithm; anything else published, symmetric keys above all, is no key of ours."""
+    if not isinstance(jwk, dict) or not isinstance(jwk.get("kid"), str):
+        return None
     algorithm = jwk.get("alg") or ALGORITHMS.get(jwk.get("kty", ""))
-    if "kid" not in jwk or algorithm not in ALGORITHMS.values() or jwk.get("use", "sig") != "sig":
+    if algorithm not in ALGORITHMS.values() or jwk.get("use", "sig") != "sig":
         return None
     try:
         return jwt.PyJWK.from_dict(jwk, algorithm=algorithm)
@@ -139,11 +150,11 @@ class Verifier:
 
 
 def _principal(claims: dict[str, Any], service: str) -> Principal:
-    """Read the claims; a service's token carries the role `service` alone, a person's never."""
+    """Read the claims: a role of ours at least; a service's token carries the role `service` alone, a person's never."""
     named = claims.get("roles")
     known = frozenset(Role(name) for name in named if name in set(Role)) if isinstance(named, list) else frozenset()
     for_service = claims["aud"] == service
-    if for_service != (known == {Role.SERVICE}) or (not for_service and Role.SERVICE in known):
+    if not known or for_service != (known == {Role.SERVICE}) or (not for_service and Role.SERVICE in known):
         raise Unauthenticated
     scope = {name: _text(claims, name) for name in ("office", "province", "country", "org", "agency", "client")}
     permissions = frozenset[Permission]().union(*(ROLE_PERMISSIONS[role] for role in known))

@@ -35,9 +35,13 @@ class Vault:
         return next(iter(self.service_keys))
 
     def mac(self, purpose: str, *parts: bytes) -> bytes:
-        """Return HMAC-SHA-256 over length-prefixed parts, under a key derived for `purpose`."""
+        """Return HMAC-SHA-256 over length-prefixed parts, under a key derived for `purpose` from the current service key."""
+        return self.macs(purpose, *parts)[0]
+
+    def macs(self, purpose: str, *parts: bytes) -> list[bytes]:
+        """Return the same under each service key, the current one first: what was stored before a rotation is still known."""
         framed = b"".join(len(part).to_bytes(4) + part for part in parts)
-        return hmac.digest(self.derived(purpose), framed, "sha256")
+        return [hmac.digest(self.derived(purpose, key_id), framed, "sha256") for key_id in self.service_keys]
 
     def blind(self, index: str, value: str) -> bytes:
         """Return the blind index of a normalised value, for exact look-up: HMAC-SHA-256 under the search key."""

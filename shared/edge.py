@@ -3,6 +3,8 @@
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
@@ -11,10 +13,15 @@ from sqlmodel import Session
 from shared import idempotency
 from shared.access import etag
 from shared.auth import STORES_NOTHING
+from shared.db import POOL_SIZE
 from shared.runtime import Act, Runtime
 from shared.validation import StrictRequest, refuse_nul
 
 KEPT_HEADERS = ("etag", "location", "content-type")
+
+SPARE_CONNECTIONS = 4
+"""Kept for what needs one connection for a moment: denials, health, metrics."""
+_slots: RunVar[dict[str, CapacityLimiter]] = RunVar("transaction_slots")
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -49,16 +56,28 @@ class Edge(APIRoute):
             strict.state.stores = stores
             session = runtime.session(act_of_request(strict, operation))
             strict.state.session = session
-            try:
-                response = await _act(strict, inner, session)
-                await run_in_threadpool(_finish, session, response)
-            finally:
-                await run_in_threadpool(session.close)
+            async with transaction_slots(runtime.service):
+                try:
+                    response = await _act(strict, inner, session)
+                    await run_in_threadpool(_finish, session, response)
+                finally:
+                    await run_in_threadpool(session.close)
             if session.info.get("published"):
                 runtime.wake()
             return response
 
         return handler
+
+
+def transaction_slots(service: str) -> CapacityLimiter:
+    """Return what bounds a service's transactions in this event loop to fewer than its pool has connections.
+
+    A request keeps its connection while it waits for its next thread. Were more let in than there are connections, those
+    that wait for a connection would hold every thread, those that have one would wait for a thread, and nothing would move.
+    """
+    of_loop = _slots.get({})
+    _slots.set(of_loop)
+    return of_loop.setdefault(service, CapacityLimiter(POOL_SIZE - SPARE_CONNECTIONS))
 
 
 async def _act(request: Request, inner: Handler, session: Session) -> Response:
@@ -77,8 +96,9 @@ def _finish(session: Session, response: Response) -> None:
     validator = etag(row) if row is not None else None
     if validator:
         response.headers["ETag"] = validator
-    kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-    idempotency.keep_answer(session, idempotency.Answer(response.status_code, kept, bytes(response.body)))
+    if "idempotency" in session.info:
+        kept = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
+        idempotency.keep_answer(session, idempotency.Answer(response.status_code, kept, bytes(response.body)))
     session.commit()
 
 

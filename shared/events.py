@@ -1,5 +1,6 @@
 """Events: frozen contracts, CloudEvents 1.0 in Kafka's binary mode, and a strict codec that says why it refuses."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,7 @@ from shared.bus import Record
 
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
+SEQUENCE = re.compile("[0-9]{10,19}")
 REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_time", "ce_subject", "ce_partitionkey", "ce_sequence")
 
 
@@ -119,7 +121,8 @@ def _envelope(record: Record, headers: dict[str, str], event_type: type[Event], 
         )
     except ValueError as error:
         raise PoisonError("header_form") from error
-    if time.tzinfo is None or record.key != headers["ce_partitionkey"]:
+    form = SEQUENCE.fullmatch(headers["ce_sequence"])
+    if form is None or time.tzinfo is None or record.key != headers["ce_partitionkey"]:
         raise PoisonError("header_form")
     try:
         event = event_type.model_validate_json(value)

@@ -3,14 +3,15 @@
 import asyncio
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import chain
 from typing import Any, ClassVar
 
 import httpx
 import structlog
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
@@ -87,7 +88,7 @@ class Fetcher:
         """Fetch until `stop` is set."""
         while not stop.is_set():
             try:
-                done = await asyncio.to_thread(self.fetch_due)
+                done = await asyncio.to_thread(self.fetch_due, stop)
             except SQLAlchemyError as error:
                 log.warning("fetch_database_away", error=where(error))
                 done = 0
@@ -97,25 +98,34 @@ class Fetcher:
                 except TimeoutError:
                     continue
 
-    def fetch_due(self) -> int:
-        """Fetch what is due now; return how many were applied."""
-        rows = self._lease()
-        if not rows:
+    def fetch_due(self, stop: asyncio.Event | None = None) -> int:
+        """Fetch what is due now, unless told to stop; return how many were applied."""
+        rows = self._due(stop)
+        first = next(rows, None)
+        if first is None:
             return 0
         with httpx.Client(timeout=TIMEOUT, trust_env=False) as client:
-            return sum(self._fetch(client, row) for row in rows)
+            return sum(self._fetch(client, row) for row in chain([first], rows))
 
-    def _lease(self) -> list[RowMapping]:
+    def _due(self, stop: asyncio.Event | None) -> Iterator[RowMapping]:
+        """Lease one at a time: of several leased together, the last would be out of lease when an owner is slow."""
+        for _ in range(BATCH):
+            row = None if stop is not None and stop.is_set() else self._lease()
+            if row is None:
+                return
+            yield row
+
+    def _lease(self) -> RowMapping | None:
         due = (
             select(fetch.c.id)
             .where(fetch.c.done_at.is_(None), fetch.c.due_at <= now(), fetch.c.kind.in_(self._apply))
             .order_by(fetch.c.due_at)
-            .limit(BATCH)
+            .limit(1)
             .with_for_update(skip_locked=True)
         )
-        leased = update(fetch).where(fetch.c.id.in_(due)).values(due_at=now() + LEASE).returning(fetch)
+        leased = update(fetch).where(fetch.c.id == due.scalar_subquery()).values(due_at=now() + LEASE).returning(fetch)
         with self._runtime.engine.begin() as connection:
-            return list(connection.execute(leased).mappings())
+            return connection.execute(leased).mappings().first()
 
     def _fetch(self, client: httpx.Client, row: RowMapping) -> int:
         model, apply = self._apply[row["kind"]]
@@ -125,7 +135,7 @@ class Fetcher:
             try:
                 details = model.model_validate_json(self._get(client, model, row))
                 self._applied(row, apply, details)
-            except (httpx.HTTPError, ValidationError, KeyError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever broke, this one waits and the others go on
                 self._postpone(row, error)
                 return 0
             log.info("fetched", kind=row["kind"])
@@ -157,8 +167,8 @@ class Fetcher:
         if isinstance(error, httpx.HTTPStatusError):
             problem = f"http_{error.response.status_code}"
         delay = DELAYS[min(row["attempts"], len(DELAYS) - 1)] * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load
-        log.warning("fetch_failed", kind=row["kind"], attempts=row["attempts"] + 1, problem=problem)
-        later = update(fetch).where(fetch.c.id == row["id"])
+        log.warning("fetch_failed", kind=row["kind"], attempts=row["attempts"] + 1, problem=problem, error=where(error))
+        later = update(fetch).where(fetch.c.id == row["id"], fetch.c.done_at.is_(None))
         values: dict[str, Any] = {"attempts": row["attempts"] + 1, "due_at": now() + timedelta(seconds=delay)}
         with self._runtime.engine.begin() as connection:
             connection.execute(later.values(**values, last_problem=problem))

@@ -41,25 +41,22 @@ def take_key(session: Session, principal: Any, key: str | None, path: str, body:
         raise IdempotencyKeyRequired
     vault = runtime_of(session).vault
     act = act_of(session)
-    key_mac = vault.mac("idempotency-key", act.actor.encode(), act.operation.encode(), path.encode(), key.encode())
-    body_mac = vault.mac("idempotency-body", body)
-    lock = func.pg_try_advisory_xact_lock(int.from_bytes(key_mac[:8], signed=True))
+    parts = (act.actor.encode(), act.operation.encode(), path.encode(), key.encode())
+    # The oldest service key locks: while a new one is brought in, old and new processes must meet at the same lock.
+    key_macs = vault.macs("idempotency-key", *parts)
+    lock = func.pg_try_advisory_xact_lock(int.from_bytes(key_macs[-1][:8], signed=True))
     if not session.connection().execute(select(lock)).scalar_one():
         raise RequestInFlight
-    stored = (
-        session.connection().execute(select(idempotency).where(idempotency.c.key_mac == key_mac)).mappings().first()
-    )
+    known = select(idempotency).where(idempotency.c.key_mac.in_(key_macs))
+    stored = session.connection().execute(known).mappings().first()
     if stored is not None:
-        raise Replay(_again(session, principal, stored, body_mac))
-    session.info["idempotency"] = (key_mac, body_mac)
+        raise Replay(_again(session, principal, stored, body))
+    session.info["idempotency"] = (key_macs[0], vault.mac("idempotency-body", body))
 
 
 def keep_answer(session: Session, answer: Answer) -> None:
-    """Store a 2xx answer sealed, in the transaction of the act."""
-    taken: tuple[bytes, bytes] | None = session.info.get("idempotency")
-    if taken is None:
-        return
-    key_mac, body_mac = taken
+    """Store a 2xx answer sealed under the key that was taken, in the transaction of the act."""
+    key_mac, body_mac = session.info["idempotency"]
     row = session.info.get("row")
     session.connection().execute(
         insert(idempotency).values(
@@ -79,13 +76,13 @@ def forget_old_keys(session: Session) -> None:
     session.connection().execute(delete(idempotency).where(idempotency.c.created_at < now() - KEPT))
 
 
-def _again(session: Session, principal: Any, stored: RowMapping, body_mac: bytes) -> Answer:
-    if stored["body_mac"] != body_mac:
+def _again(session: Session, principal: Any, stored: RowMapping, body: bytes) -> Answer:
+    if stored["body_mac"] not in runtime_of(session).vault.macs("idempotency-body", body):
         raise IdempotencyKeyReused
     if stored["row_kind"] is not None:
         visible = runtime_of(session).visible[stored["row_kind"]](principal)
         model = visible.column_descriptions[0]["entity"]
         if session.exec(visible.where(col(model.id) == stored["row_id"])).first() is None:
             raise NotFound
-    body = runtime_of(session).vault.decrypt("answer", stored["answer"], stored["key_mac"])
-    return Answer(stored["status"], {**stored["headers"], "Idempotent-Replayed": "true"}, body)
+    text = runtime_of(session).vault.decrypt("answer", stored["answer"], stored["key_mac"])
+    return Answer(stored["status"], {**stored["headers"], "Idempotent-Replayed": "true"}, text)

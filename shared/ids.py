@@ -3,7 +3,7 @@
 import secrets
 from uuid import UUID
 
-from stdnum.iso7064 import mod_37_36
+from stdnum.iso7064 import mod_37_2
 from uuid_utils.compat import uuid7
 
 REFERENCE_ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -17,10 +17,10 @@ def new_id() -> UUID:
 
 
 def new_reference() -> str:
-    """Return a random reference such as `7K3Q-XM4P-T`; the last character checks the others (ISO/IEC 7064, MOD 37,36)."""
+    """Return a random reference such as `7K3Q-XM4P-T`; the last character checks the others (ISO/IEC 7064, MOD 37-2)."""
     while True:
         body = "".join(secrets.choice(REFERENCE_ALPHABET) for _ in range(REFERENCE_LENGTH))
-        check = mod_37_36.calc_check_digit(body)
+        check = mod_37_2.calc_check_digit(body)
         if check in REFERENCE_ALPHABET:
             return f"{body[:4]}-{body[4:]}-{check}"
 
@@ -29,5 +29,5 @@ def is_reference(text: str) -> bool:
     """Say whether `text`, as read out on the telephone, is a well-formed reference; dashes, spaces and case do not count."""
     compact = text.upper().replace("-", "").replace(" ", "")
     return (
-        len(compact) == REFERENCE_LENGTH + 1 and set(compact) <= set(REFERENCE_ALPHABET) and mod_37_36.is_valid(compact)
+        len(compact) == REFERENCE_LENGTH + 1 and set(compact) <= set(REFERENCE_ALPHABET) and mod_37_2.is_valid(compact)
     )

@@ -98,13 +98,11 @@ class Inbox:
 
     def _keep(self, record: Record, reason: str) -> None:
         """Store a record that cannot be decoded; once, however often it is brought."""
-        event_id = _event_id(record)
         log.error("event_refused", reason=reason, topic=record.topic)
-        with self._runtime.session(Act("system", "keep_dead_letter", event_id or "unknown")) as session:
-            if event_id is not None and self._is_kept(session, record, event_id):
-                return
-            self._insert(session, record, "dead", reason)
-            session.commit()
+        with self._runtime.session(Act("system", "keep_dead_letter", _event_id(record) or "unknown")) as session:
+            if not self._is_kept(session, record):
+                self._insert(session, record, "dead", reason)
+                session.commit()
 
     def _first(self, session: Session, event_id: UUID) -> bool:
         statement = upsert(inbox).values(event_id=event_id).on_conflict_do_nothing().returning(inbox.c.event_id)
@@ -114,26 +112,18 @@ class Inbox:
         """Say whether an earlier event of this aggregate waits for an operator: then this one waits behind it."""
         waiting = select(dead_letter.c.id).where(
             dead_letter.c.topic == record.topic,
-            dead_letter.c.key == record.key,
+            dead_letter.c.key == _text(record.key),
             dead_letter.c.state.in_(("dead", "parked")),
         )
         return session.connection().execute(waiting.limit(1)).first() is not None
 
-    def _is_kept(self, session: Session, record: Record, event_id: str) -> bool:
-        kept = select(dead_letter.c.id).where(dead_letter.c.topic == record.topic, dead_letter.c.event_id == event_id)
-        return session.connection().execute(kept.limit(1)).first() is not None
+    def _is_kept(self, session: Session, record: Record) -> bool:
+        """Say whether this very record is kept: a foreign writer's ids may be missing, or the same for several."""
+        same = [dead_letter.c[name].is_not_distinct_from(value) for name, value in _columns(record).items()]
+        return session.connection().execute(select(dead_letter.c.id).where(*same).limit(1)).first() is not None
 
     def _insert(self, session: Session, record: Record, state: str, reason: str) -> None:
-        values: dict[str, Any] = {
-            "event_id": _event_id(record),
-            "topic": record.topic,
-            "key": _text(record.key),
-            "headers": [[_text(name), value.hex() if value is not None else None] for name, value in record.headers],
-            "payload": record.value,
-            "reason": reason,
-            "state": state,
-        }
-        session.connection().execute(insert(dead_letter).values(**values))
+        session.connection().execute(insert(dead_letter).values(**_columns(record), reason=reason, state=state))
 
 
 def forget_old_events(session: Session) -> None:
@@ -148,6 +138,17 @@ def _act(envelope: Envelope, operation: str) -> Act:
         correlation_id=envelope.correlation_id,
         causation_id=str(envelope.event_id),
     )
+
+
+def _columns(record: Record) -> dict[str, Any]:
+    """Return a record as it lies in the dead letters; header values, which may be no text, in hexadecimal digits."""
+    return {
+        "event_id": _event_id(record),
+        "topic": record.topic,
+        "key": _text(record.key),
+        "headers": [[_text(name), value.hex() if value is not None else None] for name, value in record.headers],
+        "payload": record.value,
+    }
 
 
 def _event_id(record: Record) -> str | None:

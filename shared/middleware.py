@@ -6,8 +6,10 @@ from typing import Any
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from shared import problems
 from shared.ids import new_id
 from shared.logging import get_logger
 from shared.metrics import Metrics
@@ -37,18 +39,23 @@ class RequestContext:
         correlation_id = sent if CORRELATION_FORM.fullmatch(sent) else str(new_id())
         state = scope.setdefault("state", {})
         state.update(correlation_id=correlation_id, address=self._address(scope, headers))
-        began, status = time.perf_counter(), 500
+        began, status, started = time.perf_counter(), 500, False
 
         async def answer(message: Message) -> None:
-            nonlocal status
+            nonlocal status, started
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, started = message["status"], True
                 MutableHeaders(scope=message)["X-Correlation-Id"] = correlation_id
             await send(message)
 
         with structlog.contextvars.bound_contextvars(service=self.service, correlation_id=correlation_id):
             try:
                 await self.app(scope, receive, answer)
+            except Exception as error:
+                if started:
+                    raise
+                # Answered here and not by Starlette's outermost layer, where the correlation id is gone already.
+                await (await problems.unexpected(Request(scope), error))(scope, receive, answer)
             finally:
                 self._tell(scope, status, time.perf_counter() - began)
 

@@ -17,7 +17,7 @@ from shared.events import Envelope, Event, headers_for, topic_of
 from shared.ids import new_id
 from shared.logging import get_logger, where
 from shared.runtime import act_of, runtime_of
-from shared.tables import outbox
+from shared.tables import PAYLOAD_LIMIT, outbox
 
 CHANNEL = "outbox"
 BATCH = 500
@@ -29,12 +29,23 @@ RECONNECT_SECONDS = 0.5
 log = get_logger("outbox")
 
 
+class EventTooLargeError(ValueError):
+    """An event over `PAYLOAD_LIMIT`: an event holds ids and codes, and whoever needs more fetches it."""
+
+
 def publish(session: Session, aggregate: VersionedRow, event: Event) -> None:
-    """Store an event about a row that this transaction has locked or made; call it last, while the row is locked."""
+    """Store an event about a row that this transaction has locked or made; call it last, while the row is locked.
+
+    Raises `ValueError` for another service's event, `EventTooLargeError` for a payload of more than 64 KiB.
+    """
     service = runtime_of(session).service
     if event.producer() != service:
         message = f"{service} may not publish {event.type}"
         raise ValueError(message)
+    payload = event.model_dump_json().encode()
+    if len(payload) > PAYLOAD_LIMIT:
+        message = f"{event.type} would hold {len(payload)} bytes, and an event holds at most {PAYLOAD_LIMIT}"
+        raise EventTooLargeError(message)
     session.flush()
     act = act_of(session)
     envelope = Envelope(
@@ -46,7 +57,7 @@ def publish(session: Session, aggregate: VersionedRow, event: Event) -> None:
             topic=topic_of(service),
             key=envelope.key,
             headers=headers_for(envelope),
-            payload=event.model_dump_json().encode(),
+            payload=payload,
         )
     )
     session.info["published"] = True
@@ -58,7 +69,7 @@ class Waker:
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
         self._pending = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="outbox-waker", daemon=True)
         self._thread.start()
 
@@ -68,33 +79,37 @@ class Waker:
 
     def close(self) -> None:
         """Stop within a second."""
-        self._stopping = True
+        self._stopping.set()
         self._pending.set()
         self._thread.join(timeout=5)
 
     def _run(self) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             try:
                 with psycopg.connect(self._conninfo, autocommit=True, connect_timeout=5) as connection:
                     self._notify(connection)
             except psycopg.Error:
                 # The relay polls each second as well: a missed wake delays, it loses nothing.
-                self._pending.wait(RECONNECT_SECONDS)
+                self._stopping.wait(RECONNECT_SECONDS)
 
     def _notify(self, connection: psycopg.Connection[Any]) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             self._pending.wait()
             self._pending.clear()
-            if not self._stopping:
+            if not self._stopping.is_set():
                 connection.execute(f"NOTIFY {CHANNEL}")
 
 
 class Relay:
-    """Carries this service's events to its carrier, oldest first; of several relays one leads and the others wait."""
+    """Carries this service's events to its carrier, oldest first; of several relays one leads and the others wait.
 
-    def __init__(self, conninfo: str, carrier: Carrier) -> None:
+    It looks for events when it is woken, and every `poll` seconds in case a wake was lost.
+    """
+
+    def __init__(self, conninfo: str, carrier: Carrier, *, poll: float = POLL_SECONDS) -> None:
         self._conninfo = conninfo
         self._carrier = carrier
+        self._poll = poll
         self.leading = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -117,7 +132,7 @@ class Relay:
             await connection.execute(f"LISTEN {CHANNEL}")
             while not stop.is_set():
                 if not await self._relay_batch(connection):
-                    await _notified(connection)
+                    await _notified(connection, self._poll)
 
     async def _lead(self, connection: psycopg.AsyncConnection[Any], stop: asyncio.Event) -> None:
         while not stop.is_set() and not self.leading:
@@ -153,9 +168,10 @@ def _record(row: Any) -> Record:
     return Record(row.topic, row.key, headers, bytes(row.payload))
 
 
-async def _notified(connection: psycopg.AsyncConnection[Any]) -> None:
-    async for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
-        return
+async def _notified(connection: psycopg.AsyncConnection[Any], seconds: float) -> None:
+    """Wait for a wake; all that came by then are taken together, and the generator, which holds the connection, ends."""
+    async for _ in connection.notifies(timeout=seconds, stop_after=1):
+        continue
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

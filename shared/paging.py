@@ -58,7 +58,7 @@ class PageRequest:
 
     def _next(self, session: Session, seq: int) -> str:
         raw = seq.to_bytes(SEQ_BYTES, signed=True)
-        cursor = base64.urlsafe_b64encode(raw + self._mac(session, raw)).rstrip(b"=").decode()
+        cursor = base64.urlsafe_b64encode(raw + self._macs(session, raw)[0]).rstrip(b"=").decode()
         query = urlencode([*self._filters, ("cursor", cursor)])
         return f"{runtime_of(session).settings.public_url}{self._path}?{query}"
 
@@ -68,7 +68,7 @@ class PageRequest:
         except (binascii.Error, ValueError):
             blob = b""
         raw, mac = blob[:SEQ_BYTES], blob[SEQ_BYTES:]
-        if len(raw) != SEQ_BYTES or not hmac.compare_digest(mac, self._mac(session, raw)):
+        if len(raw) != SEQ_BYTES or not any(hmac.compare_digest(mac, ours) for ours in self._macs(session, raw)):
             raise InvalidInput.at(
                 "/query/cursor",
                 "cursor",
@@ -77,11 +77,11 @@ class PageRequest:
             )
         return int.from_bytes(raw, signed=True)
 
-    def _mac(self, session: Session, raw: bytes) -> bytes:
+    def _macs(self, session: Session, raw: bytes) -> list[bytes]:
         act = act_of(session)
         filters = urlencode([pair for pair in self._filters if pair[0] != "limit"]).encode()
         parts = (raw, act.actor.encode(), act.operation.encode(), self._path.encode(), filters, self._body)
-        return runtime_of(session).vault.mac("cursor", *parts)[:MAC_BYTES]
+        return [mac[:MAC_BYTES] for mac in runtime_of(session).vault.macs("cursor", *parts)]
 
 
 Paging = Annotated[PageRequest, Depends()]

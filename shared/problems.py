@@ -54,7 +54,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(SQLAlchemyError, _database)
-    app.add_exception_handler(Exception, _unexpected)
 
 
 def render(request: Request, error: errors.DomainError) -> JSONResponse:
@@ -82,9 +81,9 @@ def render(request: Request, error: errors.DomainError) -> JSONResponse:
 def preferred_language(accept: str) -> str:
     """Return `en` if Accept-Language (RFC 9110, section 12.5.4) ranks English above Vietnamese, else `vi`."""
     ranks = {"vi": 0.0, "en": 0.0}
-    for part in accept.lower().split(","):
-        tag, _, weight = part.strip().partition(";q=")
-        language = tag.split("-")[0].strip()
+    for part in "".join(accept.lower().split()).split(","):
+        tag, _, weight = part.partition(";q=")
+        language = tag.split("-")[0]
         if language in ranks:
             ranks[language] = max(ranks[language], _weight(weight))
     return "en" if ranks["en"] > ranks["vi"] else "vi"
@@ -148,6 +147,7 @@ async def _database(request: Request, error: Exception) -> JSONResponse:
     return render(request, errors.Unavailable() if away else errors.InternalError())
 
 
-async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+async def unexpected(request: Request, error: Exception) -> JSONResponse:
+    """Answer what nobody foresaw: a 500 that tells nothing, and its kind and place in the log."""
     log.error("unexpected_error", error=where(error))
     return render(request, errors.InternalError())

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import contextlib
 import gc
+import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
@@ -102,7 +103,16 @@ async def _run_loops(
 
 
 class InternalServer(uvicorn.Server):
-    """A server inside a process that handles signals itself."""
+    """A server inside a process that handles signals itself; `answering` is set once it takes requests."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, and say so."""
+        await super().startup(sockets)
+        self.answering.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:

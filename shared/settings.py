@@ -2,14 +2,24 @@
 
 import base64
 import binascii
+import os
+import re
 from enum import StrEnum
-from typing import Annotated, Self
+from pathlib import Path
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 KEY_BYTES = 32
 SECRET_LENGTH = 32
+DISTINCT = 8
+"""Fewest different bytes of a real key or secret: 32 random bytes have fewer once in more than 10^30 times."""
+PLACEHOLDER = re.compile(r"change.?me|replace.?me|example|placeholder|secret.?here|<.*>", re.IGNORECASE)
+
+
+class SettingsError(Exception):
+    """What is wrong with the environment, variable by variable; never a value."""
 
 
 class Environment(StrEnum):
@@ -25,7 +35,7 @@ def parse_key(text: str) -> bytes:
         key = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         key = b""
-    if len(key) != KEY_BYTES:
+    if len(key) != KEY_BYTES or len(set(key)) < DISTINCT:
         message = "expected 32 random bytes in base64, as `openssl rand -base64 32` prints them"
         raise ValueError(message)
     return key
@@ -36,7 +46,7 @@ def parse_keys(secret: SecretStr) -> dict[str, bytes]:
     keys: dict[str, bytes] = {}
     for part in secret.get_secret_value().split(","):
         name, colon, text = part.strip().partition(":")
-        if not (colon and name.isalnum()):
+        if not (colon and name.isalnum() and name.isascii()) or name in keys:
             message = "expected `<key id>:<base64 of 32 bytes>`, several parted by commas, the current one first"
             raise ValueError(message)
         keys[name] = parse_key(text)
@@ -53,9 +63,10 @@ def _checked_key(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _long_enough(secret: SecretStr) -> SecretStr:
-    if len(secret.get_secret_value()) < SECRET_LENGTH:
-        message = f"expected at least {SECRET_LENGTH} characters"
+def _real_secret(secret: SecretStr) -> SecretStr:
+    text = secret.get_secret_value()
+    if len(text) < SECRET_LENGTH or len(set(text)) < DISTINCT or PLACEHOLDER.search(text):
+        message = f"expected at least {SECRET_LENGTH} random characters, as `openssl rand -hex 32` prints them"
         raise ValueError(message)
     return secret
 
@@ -64,7 +75,7 @@ Keys = Annotated[SecretStr, AfterValidator(_checked_keys)]
 """Key ids with base64 keys, the current one first: `k2:…,k1:…`."""
 Key = Annotated[SecretStr, AfterValidator(_checked_key)]
 """One base64 key of 32 bytes."""
-ClientSecret = Annotated[SecretStr, AfterValidator(_long_enough)]
+ClientSecret = Annotated[SecretStr, AfterValidator(_real_secret)]
 
 
 class ServiceSettings(BaseSettings):
@@ -90,6 +101,33 @@ class ServiceSettings(BaseSettings):
     database_url: SecretStr
     service_keys: Keys
     client_secret: ClientSecret
+
+    def __init__(self, **values: Any) -> None:
+        """Read the environment, then the files of the folder `SECRETS_DIR`, each named like its variable.
+
+        Raises `SettingsError`.
+        """
+        folder = os.environ.get("SECRETS_DIR") or None
+        if folder is not None and not Path(folder).is_dir():
+            raise SettingsError("SECRETS_DIR: expected a folder whose files are named like the variables they hold")
+        try:
+            super().__init__(_secrets_dir=folder, **values)
+        except ValidationError as error:
+            raise SettingsError(self._told(error)) from None
+
+    @classmethod
+    def _told(cls, error: ValidationError) -> str:
+        """Name each variable with what was expected of it; pydantic's own text quotes the rejected value."""
+        return "; ".join(f"{cls._variable(problem['loc'])}: {problem['msg']}" for problem in error.errors())
+
+    @classmethod
+    def _variable(cls, location: tuple[int | str, ...]) -> str:
+        if not location:
+            return "settings"
+        field = cls.model_fields.get(str(location[0]))
+        prefixed = field is not None and field.validation_alias is None
+        name = f"{cls.model_config.get('env_prefix') or ''}{location[0]}" if prefixed else str(location[0])
+        return name.upper()
 
     @property
     def development(self) -> bool:

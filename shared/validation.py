@@ -12,6 +12,9 @@ from shared.errors import BodyTooLarge, FieldError, InvalidInput, Sentence
 
 BODY_LIMIT = 1_048_576
 """Bytes of a request's body."""
+DIGITS = len(str(BODY_LIMIT))
+MOST_TOLD = 50
+"""Of many rejected fields we tell these first ones: an answer must not outgrow its request."""
 ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 EXPECTED: dict[str, Sentence] = {
@@ -83,7 +86,7 @@ def pointer(location: Sequence[str | int]) -> str:
 
 def field_errors(errors: Sequence[Any]) -> list[FieldError]:
     """Translate pydantic's errors; limits and choices are told, the rejected value never."""
-    return [_field_error(error) for error in errors]
+    return [_field_error(error) for error in errors[:MOST_TOLD]]
 
 
 def _field_error(error: dict[str, Any]) -> FieldError:
@@ -110,8 +113,8 @@ class StrictRequest(Request):
     async def body(self) -> bytes:
         """Read the body once; raise `BodyTooLarge` as soon as it is known to be, announced or not."""
         if not hasattr(self, "_body"):
-            announced = self.headers.get("content-length", "")
-            if announced.isdecimal() and int(announced) > BODY_LIMIT:
+            announced = self.headers.get("content-length", "").lstrip("0")
+            if announced.isdecimal() and (len(announced) > DIGITS or int(announced) > BODY_LIMIT):
                 raise BodyTooLarge
             body = bytearray()
             async for chunk in self.stream():

@@ -1,6 +1,7 @@
 """A small service for tests of the kit: routes that the real services have no reason to have, on a real runtime."""
 
 import json
+import secrets
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,20 +15,26 @@ from uuid import UUID
 import uvicorn
 from fastapi import APIRouter, FastAPI, Query
 from pydantic import Field
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
+from deploy.identity import ISSUER
 from services.hotline.access import CanReadCases, CanTriage, visible_cases
 from services.hotline.models import Category, HotlineCase, Priority
+from services.hotline.settings import Settings
 from shared.access import locked, store
 from shared.app import create_app
 from shared.auth import PUBLIC, STORES_NOTHING
 from shared.contracts.hotline import HotlineCaseTriaged
+from shared.db import make_engine
 from shared.edge import SessionDep, router
 from shared.ids import new_id
 from shared.outbox import publish
 from shared.person import PersonDetails
+from shared.process import vault_of
 from shared.runtime import Runtime
 from shared.schema import Input, Narrative, Output
-from tests.harness import Api, House
+from tests.harness import LINK_KEYS, Api, House, new_key
 
 CANARY = "Canary-Hằng-090123"
 """A value that no answer to a refused request and no line of log may repeat."""
@@ -142,7 +149,7 @@ def specimen(runtime: Runtime, routers: Sequence[APIRouter] = (api,)) -> FastAPI
 
 def specimen_client(house: House) -> Api:
     """Return a client of the specimen on the hotline's database; failures come back as answers."""
-    return Api(specimen(house.runtime("hotline")), base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
+    return client_of(specimen(house.runtime("hotline")))
 
 
 def posted(house: House, token: Any, **changes: Any) -> dict[str, Any]:
@@ -153,6 +160,50 @@ def posted(house: House, token: Any, **changes: Any) -> dict[str, Any]:
     assert answer.status_code == 201, answer.text
     body: dict[str, Any] = answer.json()
     return body
+
+
+def as_owner(house: House, *statements: str) -> None:
+    """Run statements in the hotline's cloned database as the role that owns its tables."""
+    engine = create_engine(house.url("hotline", "owner"), poolclass=NullPool)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def counts(house: House) -> dict[str, int]:
+    """Return how many rows each table holds that a posted case writes to."""
+    tables = ("hotline_case", "outbox", "audit", "idempotency", "person_key")
+    with house.runtime("hotline").engine.connect() as connection:
+        return {table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() for table in tables}  # noqa: S608 - names of our own
+
+
+def dry_settings(**changes: Any) -> Settings:
+    """Return settings of a hotline whose database does not exist."""
+    values: dict[str, Any] = {
+        "env": "development",
+        "public_url": "http://127.0.0.1:8000",
+        "oidc_issuer": ISSUER,
+        "oidc_jwks_url": "http://127.0.0.1:9/jwks.json",
+        "oidc_token_url": "http://127.0.0.1:9/token",
+        "database_url": "postgresql+psycopg://nobody@127.0.0.1:9/nothing",
+        "service_keys": f"k1:{new_key()}",
+        "client_secret": secrets.token_urlsafe(32),
+        "search_key": new_key(),
+        "link_keys": LINK_KEYS,
+    }
+    return Settings(**{**values, **changes})
+
+
+def dry_runtime(**changes: Any) -> Runtime:
+    """Return a runtime for what needs no database."""
+    settings = dry_settings(**changes)
+    engine = make_engine(settings.database_url.get_secret_value())
+    return Runtime("hotline", settings, engine, vault_of("hotline", settings))
+
+
+def client_of(app: FastAPI, **options: Any) -> Api:
+    """Return a client of an app; failures come back as answers."""
+    return Api(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False, **options)
 
 
 @contextmanager

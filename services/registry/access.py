@@ -91,10 +91,10 @@ def visible_contracts(principal: Principal) -> SelectOfScalar[Contract]:
 
 
 def visible_watch_entries(principal: Principal) -> SelectOfScalar[WatchEntry]:
-    """Clerks and labour officers may add up what is alleged; for anyone else nothing is."""
+    """Clerks and labour officers may add up what is alleged; for anyone else, and an agency's officer above all, nothing is."""
     entries = select(WatchEntry)
     may = principal.has(Role.REGISTRY_CLERK) or principal.has(Role.LABOUR_OFFICER)
-    return entries if may else entries.where(false())
+    return entries if may and not principal.has(Role.AGENCY_OFFICER) else entries.where(false())
 
 
 def watched_agencies(principal: Principal) -> SelectOfScalar[Agency]:

@@ -25,9 +25,12 @@ def watch_agency(session: Session, event: ViolationAlleged) -> None:
     """Put what a case alleges on the agency's watch; what is known already is no news."""
     agency = one(session, access.agency_for(event))
     take_turn(session, "watch", str(event.agency_id), str(event.case_id))
-    entry = _watch_entry(session, event)
-    if rules.add_allegations(entry, event.allegations, event.clauses):
-        publish(session, entry, AgencyWatched(agency_id=agency.id, case_id=event.case_id))
+    known = session.exec(access.watch_entry_for(event)).one_or_none()
+    if known is not None and rules.tells_nothing_new(known, event.allegations, event.clauses):
+        return
+    entry = _new_entry(session, event) if known is None else locked(session, access.watch_entry_for(event))
+    rules.add_allegations(entry, event.allegations, event.clauses)
+    publish(session, entry, AgencyWatched(agency_id=agency.id, case_id=event.case_id))
 
 
 def _link(session: Session, event: ContractLinkRequested) -> ContractLink:
@@ -36,11 +39,8 @@ def _link(session: Session, event: ContractLinkRequested) -> ContractLink:
     return locked(session, access.link_for(event))
 
 
-def _watch_entry(session: Session, event: ViolationAlleged) -> WatchEntry:
-    if session.exec(access.watch_entry_for(event)).one_or_none() is None:
-        new = WatchEntry(agency_id=event.agency_id, case_id=event.case_id, allegations=[], clauses=[])
-        return store(session, new)
-    return locked(session, access.watch_entry_for(event))
+def _new_entry(session: Session, event: ViolationAlleged) -> WatchEntry:
+    return store(session, WatchEntry(agency_id=event.agency_id, case_id=event.case_id, allegations=[], clauses=[]))
 
 
 HANDLERS: Handlers = {ContractLinkRequested: link_contract, ViolationAlleged: watch_agency}

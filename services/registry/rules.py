@@ -98,12 +98,15 @@ def note_licence(agency: Agency, history: Sequence[LicenceEvent]) -> None:
         agency.licence_status, agency.licence_status_on = event.status, event.status_on
 
 
-def add_allegations(entry: WatchEntry, allegations: Iterable[str], clauses: Iterable[int]) -> bool:
-    """Add what is alleged, in whatever order it is heard of; say whether it told anything new."""
-    together = sorted({*entry.allegations, *allegations}), sorted({*entry.clauses, *clauses})
-    told = together != (entry.allegations, entry.clauses)
-    entry.allegations, entry.clauses = together
-    return told
+def tells_nothing_new(entry: WatchEntry, allegations: Iterable[str], clauses: Iterable[int]) -> bool:
+    """Whether all of this is alleged already."""
+    return set(allegations) <= set(entry.allegations) and set(clauses) <= set(entry.clauses)
+
+
+def add_allegations(entry: WatchEntry, allegations: Iterable[str], clauses: Iterable[int]) -> None:
+    """Add what is alleged; in whatever order it is heard of, the end is the same."""
+    entry.allegations = sorted({*entry.allegations, *allegations})
+    entry.clauses = sorted({*entry.clauses, *clauses})
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ class EmbeddedCarrier:
         while not stop.is_set():
             bell.clear()
             try:
-                handled = await asyncio.to_thread(_drain, engine, list(topics), accept)
+                handled = await asyncio.to_thread(_drain, engine, list(topics), accept, stop)
             except SQLAlchemyError as error:
                 log.warning("mailbox_away", consumer=self._service, error=where(error))
                 handled = 0
@@ -118,13 +118,13 @@ def _deposit(engine: Engine, records: Sequence[Record]) -> None:
             connection.execute(upsert(mailbox).values(**row).on_conflict_do_nothing())
 
 
-def _drain(engine: Engine, topics: list[str], accept: Accept) -> int:
-    """Handle the due heads of all keys once; return how many were handled."""
+def _drain(engine: Engine, topics: list[str], accept: Accept, stop: asyncio.Event) -> int:
+    """Handle the due heads of all keys once, unless told to stop; return how many were handled."""
     heads = select(func.min(mailbox.c.id)).where(mailbox.c.topic.in_(topics)).group_by(mailbox.c.topic, mailbox.c.key)
     due = select(mailbox).where(mailbox.c.id.in_(heads), mailbox.c.due_at <= now()).order_by(mailbox.c.id).limit(BATCH)
     with engine.connect() as connection:
         rows = connection.execute(due).mappings().all()
-    return sum(_hand_over(engine, row, accept) for row in rows)
+    return sum(_hand_over(engine, row, accept) for row in rows if not stop.is_set())
 
 
 def _hand_over(engine: Engine, row: RowMapping, accept: Accept) -> int:

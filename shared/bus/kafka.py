@@ -24,7 +24,7 @@ PUBLISH_SECONDS = 30.0
 """aiokafka gives a batch up within two request timeouts; past this, it hangs itself."""
 PROBE_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
-CONNECT_PAUSES = (0.5, 1.0, 2.0, 5.0)
+CONNECT_PAUSES = (0.2, 0.5, 1.0, 2.0)
 RESTART_SECONDS = 1.0
 
 _Sized = tuple[Record, bytes | None, list[tuple[str, bytes | None]]]

@@ -1,30 +1,10 @@
 """What referral promises: who the partners are, and what became of each referral."""
 
 from enum import StrEnum
-from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
 from shared.events import Event
-
-
-class ServiceType(StrEnum):
-    """What a partner's service does for a client."""
-
-    LEGAL_AID = "legal_aid"
-    SHELTER = "shelter"
-    COUNSELLING = "counselling"
-    MEDICAL = "medical"
-
-
-class Population(StrEnum):
-    """Whom a service or a bed is for; `any` is everybody."""
-
-    WOMEN = "women"
-    MEN = "men"
-    FAMILIES = "families"
-    CHILDREN = "children"
-    ANY = "any"
 
 
 class ServiceType(StrEnum):

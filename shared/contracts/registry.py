@@ -48,6 +48,8 @@ class FindingDetails(BaseModel):
     vi: str
     en: str
     citation: str
+    """Where the rule stands, in Vietnamese; empty where no rule is known."""
+    citation_en: str = ""
     numbers: dict[str, str]
     confirmed: bool
     clause: int | None = None

@@ -11,8 +11,8 @@ from services.intake.models.cases import (
     Outcome,
     Priority,
     Respondent,
-    Told,
     TimelineEntry,
+    Told,
 )
 from services.intake.models.consents import Consent, ConsentMethod, Partner, Purpose, SharedField, WithdrawalReason
 from services.intake.models.people import Person

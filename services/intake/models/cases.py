@@ -119,11 +119,12 @@ class CaseFile(IntakeBase, Versioned, table=True):
     closed_at: datetime | None = instant(default=None)
 
 
-class CaseContract(IntakeBase, Versioned, table=True):
+class CaseContract(IntakeBase, table=True):
     """What the registry said of the linked contract when it was fetched: a snapshot, so that the file stays as it was read."""
 
     __tablename__ = "case_contract"
 
+    id: UUID = key()
     case_id: UUID = Field(foreign_key="case_file.id", unique=True)
     agency_name: str
     market: str

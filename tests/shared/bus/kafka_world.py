@@ -9,10 +9,11 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from shared.bus import Accept, Record
+from shared.bus import Accept, CarrierDown, Record
 from shared.bus.kafka import KafkaCarrier
 
 DEADLINE = 60.0
+KEYS = [f"case-{number}" for number in range(60)]
 
 
 def free_port() -> int:
@@ -94,3 +95,31 @@ async def consuming(carrier: KafkaCarrier, topic: str, accept: Accept) -> AsyncI
     finally:
         stop.set()
         await task
+
+
+async def publish_slowly(kafka: KafkaCarrier, topic: str, rounds: int, downs: list[CarrierDown]) -> None:
+    """Publish one record per key and round as the relay does: what was not taken comes again, in order."""
+    for number in range(rounds):
+        records = [event(topic, key, number) for key in KEYS]
+        while True:
+            try:
+                await kafka.publish(records)
+                break
+            except CarrierDown as down:
+                downs.append(down)
+                await asyncio.sleep(0.2)
+        await asyncio.sleep(0.1)
+
+
+def distinct(*members: Seen) -> int:
+    """Count the different records that members of a group have seen."""
+    return len({value for seen in members for value in seen.values()})
+
+
+def merged(*members: Seen) -> dict[str | None, set[bytes | None]]:
+    """Return what members of a group have seen together, per key."""
+    merged: dict[str | None, set[bytes | None]] = {}
+    for seen in members:
+        for key, values in seen.per_key().items():
+            merged.setdefault(key, set()).update(values)
+    return merged

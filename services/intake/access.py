@@ -1,0 +1,271 @@
+"""Who may do what in intake, and which rows exist for them; every read starts here."""
+
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, false, func, or_, true
+from sqlmodel import col, select
+from sqlmodel.sql.expression import Select, SelectOfScalar
+
+from services.intake.models import (
+    OPEN,
+    CaseContract,
+    CaseFile,
+    CaseStatus,
+    Consent,
+    Partner,
+    Person,
+    Purpose,
+    Referral,
+    Screening,
+    Task,
+    TimelineEntry,
+)
+from shared import codes
+from shared.auth import Principal, requires
+from shared.clock import today
+from shared.contracts.hotline import HotlineCaseHandedOver
+from shared.contracts.referral import (
+    BedReleased,
+    OrganizationListed,
+    ReferralAccepted,
+    ReferralCancelled,
+    ReferralCompleted,
+    ReferralDeclined,
+    ReferralRouted,
+    ReferralUnroutable,
+    ServiceType,
+)
+from shared.contracts.registry import ContractLinked, ContractNotFound
+from shared.permissions import Permission, Role
+
+CanCloseCase = Annotated[Principal, requires(Permission.CASE_CLOSE)]
+CanConfirmCase = Annotated[Principal, requires(Permission.CASE_CONFIRM)]
+CanErase = Annotated[Principal, requires(Permission.PERSON_ERASE)]
+CanReadCases = Annotated[Principal, requires(Permission.CASE_READ)]
+CanReadDisclosures = Annotated[Principal, requires(Permission.DISCLOSURE_READ)]
+CanReadFigures = Annotated[Principal, requires(Permission.FIGURES_READ)]
+CanReadTasks = Annotated[Principal, requires(Permission.TASK_READ)]
+CanRecordConsent = Annotated[Principal, requires(Permission.CONSENT_RECORD)]
+CanRegisterCase = Annotated[Principal, requires(Permission.CASE_REGISTER)]
+CanRequestReferral = Annotated[Principal, requires(Permission.REFERRAL_REQUEST)]
+CanResolveCase = Annotated[Principal, requires(Permission.CASE_RESOLVE)]
+CanReview = Annotated[Principal, requires(Permission.TASK_REVIEW)]
+CanScreen = Annotated[Principal, requires(Permission.SCREENING_RECORD)]
+CanSearchPeople = Annotated[Principal, requires(Permission.PERSON_SEARCH)]
+CanUpdateCase = Annotated[Principal, requires(Permission.CASE_UPDATE)]
+CanWithdrawConsent = Annotated[Principal, requires(Permission.CONSENT_WITHDRAW)]
+
+ReferralNews = (
+    ReferralRouted
+    | ReferralUnroutable
+    | ReferralAccepted
+    | ReferralDeclined
+    | ReferralCompleted
+    | ReferralCancelled
+    | BedReleased
+)
+
+
+def desk_of(principal: Principal) -> codes.Office | None:
+    """Return the office at which the caller opens cases: the token's, if it is listed and the caller sees its cases."""
+    office = codes.offices.get(principal.office) if principal.office else None
+    if office and principal.has(Role.OSSO_SUPERVISOR) and principal.province != office.province:
+        return None
+    return office
+
+
+def _within(principal: Principal, table: type[CaseFile | Person]) -> ColumnElement[bool]:
+    """Supervisors see the offices of their province, officers and counsellors their own office; nobody else sees anyone."""
+    if principal.has(Role.OSSO_SUPERVISOR) and principal.province:
+        return col(table.province) == principal.province
+    if (principal.has(Role.OSSO_OFFICER) or principal.has(Role.MRC_COUNSELLOR)) and principal.office:
+        return col(table.office) == principal.office
+    return false()
+
+
+def visible_cases(principal: Principal) -> SelectOfScalar[CaseFile]:
+    """Cases of the caller's office, or province."""
+    return select(CaseFile).where(_within(principal, CaseFile))
+
+
+def visible_people(principal: Principal) -> SelectOfScalar[Person]:
+    """People whom the caller's office, or an office of the province, took down."""
+    return select(Person).where(_within(principal, Person))
+
+
+def visible_person_of(principal: Principal, case_id: UUID) -> SelectOfScalar[Person]:
+    """Whoever sees a case sees whom it is about."""
+    of_case = col(CaseFile.person_id) == Person.id
+    return select(Person).join(CaseFile, of_case).where(_within(principal, CaseFile), CaseFile.id == case_id)
+
+
+def visible_contracts(principal: Principal) -> SelectOfScalar[CaseContract]:
+    """Contracts of visible cases."""
+    return select(CaseContract).join(CaseFile).where(_within(principal, CaseFile))
+
+
+def visible_timeline(principal: Principal) -> SelectOfScalar[TimelineEntry]:
+    """Steps of visible cases."""
+    return select(TimelineEntry).join(CaseFile).where(_within(principal, CaseFile))
+
+
+def visible_screenings(principal: Principal) -> SelectOfScalar[Screening]:
+    """Screenings of visible cases."""
+    return select(Screening).join(CaseFile).where(_within(principal, CaseFile))
+
+
+def visible_tasks(principal: Principal) -> SelectOfScalar[Task]:
+    """Tasks of visible cases."""
+    return select(Task).join(CaseFile, col(Task.case_id) == CaseFile.id).where(_within(principal, CaseFile))
+
+
+def visible_consents(principal: Principal) -> SelectOfScalar[Consent]:
+    """Consents of visible cases."""
+    return select(Consent).join(CaseFile).where(_within(principal, CaseFile))
+
+
+def visible_case_of_consent(principal: Principal, consent_id: UUID) -> SelectOfScalar[CaseFile]:
+    """The visible case that a consent belongs to: it is locked before the consent is."""
+    return visible_cases(principal).join(Consent).where(Consent.id == consent_id)
+
+
+def visible_referrals(principal: Principal) -> SelectOfScalar[Referral]:
+    """Referrals of visible cases; partners read theirs where they are worked on, not here."""
+    return select(Referral).join(CaseFile).where(_within(principal, CaseFile))
+
+
+def visible_partners(principal: Principal) -> SelectOfScalar[Partner]:
+    """Case workers may refer to every active partner."""
+    partners = select(Partner).where(Partner.active)
+    return partners if principal.permissions & {Permission.REFERRAL_REQUEST} else partners.where(false())
+
+
+def visible_disclosures(principal: Principal) -> Select[Referral, Consent, CaseFile, Person]:
+    """What a partner may read: an open referral to it on a consent that holds now, all seen in one statement."""
+    return (
+        select(Referral, Consent, CaseFile, Person)
+        .join(Consent, col(Referral.consent_id) == Consent.id)
+        .join(Partner, col(Referral.organization_id) == Partner.id)
+        .join(CaseFile, col(Referral.case_id) == CaseFile.id)
+        .join(Person, col(CaseFile.person_id) == Person.id)
+        .where(
+            Referral.organization_id == _organization(principal),
+            Consent.organization_id == Referral.organization_id,
+            col(Referral.status).in_(OPEN),
+            col(Partner.active),
+            *_holds_today(),
+        )
+    )
+
+
+def _organization(principal: Principal) -> UUID | None:
+    """Return the organisation of the token; what is no UUID belongs to nobody, and equals nothing."""
+    try:
+        return UUID(principal.org) if principal.org else None
+    except ValueError:
+        return None
+
+
+def _holds_today() -> tuple[ColumnElement[bool], ...]:
+    return (
+        col(Consent.withdrawn_at).is_(None),
+        or_(col(Consent.expires_on).is_(None), col(Consent.expires_on) >= today()),
+    )
+
+
+def is_given_for(case_id: UUID, organization_id: UUID, service_type: ServiceType) -> tuple[Any, ...]:
+    """Return the conditions that a consent to this referral holds: for this service, this receiver, today."""
+    return (
+        Consent.case_id == case_id,
+        Consent.purpose == Purpose.REFERRAL,
+        Consent.organization_id == organization_id,
+        Consent.service_type == service_type,
+        *_holds_today(),
+    )
+
+
+def is_open_on(case_id: UUID, consent_id: UUID | None = None) -> tuple[Any, ...]:
+    """Return the conditions that a referral of a case, or of one of its consents, still goes on."""
+    on_consent = true() if consent_id is None else col(Referral.consent_id) == consent_id
+    return Referral.case_id == case_id, on_consent, col(Referral.status).in_(OPEN)
+
+
+def name_scopes(principal: Principal) -> list[str]:
+    """Return the provinces in which the caller's names are indexed."""
+    office = codes.offices.get(principal.office) if principal.office else None
+    return [code for code in {principal.province, office.province if office else None} if code]
+
+
+def open_cases_of(person: Person) -> SelectOfScalar[CaseFile]:
+    """Every case of a person that goes on, seen or unseen by the caller: none may be left when she is erased."""
+    return select(CaseFile).where(CaseFile.person_id == person.id, CaseFile.status != CaseStatus.CLOSED)
+
+
+def status_counts(principal: Principal, first: date, last: date) -> Select[str, int]:
+    """Count the cases received in a period by status; analysts see counts, and no row."""
+    counted = select(CaseFile.status, func.count()).where(*_countable(principal, first, last))
+    return counted.group_by(col(CaseFile.status))
+
+
+def complaint_counts(principal: Principal, first: date, last: date) -> Select[str, int]:
+    """Count the same cases by complaint type; a case with several counts once in each."""
+    code = func.jsonb_array_elements_text(CaseFile.complaint_types).column_valued("complaint_type")
+    counted = select(code, func.count()).select_from(CaseFile).join(code, true())
+    return counted.where(*_countable(principal, first, last)).group_by(code)
+
+
+def _countable(principal: Principal, first: date, last: date) -> tuple[ColumnElement[bool], ...]:
+    received = col(CaseFile.received_on)
+    return true() if principal.has(Role.ANALYST) else false(), received >= first, received <= last
+
+
+def hotline_case_for(event: HotlineCaseHandedOver) -> SelectOfScalar[CaseFile]:
+    """Return the case that was opened for a handed-over one, if it was."""
+    return select(CaseFile).where(CaseFile.hotline_case_id == event.hotline_case_id)
+
+
+def handed_over_case_for(params: dict[str, str]) -> SelectOfScalar[CaseFile]:
+    """Return the case whose hand-over was asked for."""
+    return select(CaseFile).where(CaseFile.hotline_case_id == UUID(params["hotline_case_id"]))
+
+
+def linked_case_for(params: dict[str, str]) -> SelectOfScalar[CaseFile]:
+    """Return the case whose contract was asked for."""
+    return select(CaseFile).where(CaseFile.id == UUID(params["case_id"]))
+
+
+def person_for(case: CaseFile) -> SelectOfScalar[Person]:
+    """Return whom a case is about."""
+    return select(Person).where(Person.id == case.person_id)
+
+
+def contract_for(case: CaseFile) -> SelectOfScalar[CaseContract]:
+    """Return the contract that was read for a case, if one was."""
+    return select(CaseContract).where(CaseContract.case_id == case.id)
+
+
+def case_for(event: ContractLinked | ContractNotFound | ReferralNews) -> SelectOfScalar[CaseFile]:
+    """Return the case that news is about."""
+    return select(CaseFile).where(CaseFile.id == event.case_id)
+
+
+def referral_for(event: ReferralNews) -> SelectOfScalar[Referral]:
+    """Return the referral that news is about."""
+    return select(Referral).where(Referral.id == event.referral_id, Referral.case_id == event.case_id)
+
+
+def partner_for(event: OrganizationListed) -> SelectOfScalar[Partner]:
+    """Return the partner that the directory speaks of."""
+    return select(Partner).where(Partner.id == event.organization_id)
+
+
+VISIBLE: dict[str, Any] = {
+    "case_file": visible_cases,
+    "consent": visible_consents,
+    "person": visible_people,
+    "referral": visible_referrals,
+    "screening": visible_screenings,
+    "task": visible_tasks,
+}

@@ -1,0 +1,44 @@
+"""What a route and a handler both do: take a person's details down, ask the registry for her contract, tell the timeline."""
+
+from sqlmodel import Session
+
+from services.intake.models import CaseFile, LinkState, Person, TimelineEntry, Told
+from shared.clock import now
+from shared.contracts.intake import ContractLinkRequested
+from shared.outbox import publish
+from shared.people import index_name, open_sealed, seal
+from shared.person import PersonDetails, StoredPerson, blind_of, pseudonym_of
+from shared.runtime import act_of, runtime_of
+
+DETAILS = "person.details"
+NARRATIVE = "case_file.narrative"
+
+
+def tell(session: Session, case: CaseFile, code: Told, **details: object) -> None:
+    """Write one step into a case's timeline; `details` are codes, ids and numbers, never what someone said."""
+    session.add(TimelineEntry(case_id=case.id, at=now(), code=code, actor=act_of(session).actor, details=details))
+
+
+def take_down(session: Session, person: Person, details: PersonDetails | StoredPerson) -> None:
+    """Seal a person's details, and make her findable by name and number; the person is stored already."""
+    person.details = seal(session, person.id, DETAILS, details.model_dump_json())
+    if details.name is not None and person.seq is not None:
+        index_name(session, person.province, person.seq, person.id, details.name)
+    if details.document is not None and details.document_number is not None:
+        person.number_blind = blind_of(runtime_of(session).vault, details.document, details.document_number)
+
+
+def opened(session: Session, person: Person) -> StoredPerson | None:
+    """Return a person's details; None while they are not known, and after erasure."""
+    text = open_sealed(session, person.id, DETAILS, person.details)
+    return StoredPerson.model_validate_json(text) if text is not None else None
+
+
+def ask_for_contract(session: Session, case: CaseFile, details: PersonDetails | StoredPerson | None) -> None:
+    """Ask the registry, by pseudonym, which contract is this person's; without a number there is nothing to ask by."""
+    if details is None or details.document is None or details.document_number is None:
+        return
+    case.link_state = LinkState.REQUESTED
+    tell(session, case, Told.LINK_REQUESTED)
+    pseudonym = pseudonym_of(runtime_of(session).vault, details.document, details.document_number)
+    publish(session, case, ContractLinkRequested(case_id=case.id, pseudonym=pseudonym))

@@ -1,0 +1,200 @@
+"""Cases: officers register, list, read and correct them."""
+
+from datetime import timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query, Response
+from fastapi import status as http
+from sqlmodel import Session, col
+
+from services.intake import access, rules
+from services.intake.access import CanReadCases, CanRegisterCase, CanUpdateCase
+from services.intake.actions import NARRATIVE, ask_for_contract, opened, take_down, tell
+from services.intake.models import CaseContract, CaseFile, CaseStatus, Person, TimelineEntry, Told
+from services.intake.schemas.cases import (
+    ArticleRead,
+    CaseRead,
+    CaseRegister,
+    CaseSummary,
+    CaseUpdate,
+    ClockRead,
+    ContractRead,
+    FilterDay,
+    FindingRead,
+    RegisteredCase,
+    TimelineRead,
+)
+from shared import codes
+from shared.access import locked, one, store
+from shared.audit import record_read
+from shared.auth import Principal
+from shared.concurrency import take_turn
+from shared.contracts.intake import CaseOpened
+from shared.contracts.registry import FindingDetails
+from shared.edge import SessionDep, router
+from shared.errors import Forbidden, InvalidInput
+from shared.money import Money
+from shared.outbox import publish
+from shared.paging import SEVERAL, Page, Paging
+from shared.people import open_sealed, seal
+from shared.schema import ComplaintCode
+
+api = router("/intake/v1")
+StatusFilter = Annotated[list[CaseStatus] | None, SEVERAL, Query()]
+DayFilter = Annotated[FilterDay | None, Query()]
+
+
+@api.post("/cases", status_code=http.HTTP_201_CREATED)
+def register_case(
+    body: CaseRegister, officer: CanRegisterCase, session: SessionDep, response: Response
+) -> RegisteredCase:
+    """Take down a case at the caller's office; others with the same document number are a hint, never a block."""
+    office = access.desk_of(officer)
+    if office is None:
+        raise Forbidden(permission="case:register", office=officer.office)
+    person = _known_person(session, officer, body.person_id) if body.person_id else _new_person(session, office, body)
+    case = store(session, _new_case(session, office, person, body))
+    tell(session, case, Told.CASE_OPENED, channel=case.channel, complaint_types=case.complaint_types)
+    publish(session, case, CaseOpened(case_id=case.id, office=case.office, province=case.province))
+    ask_for_contract(session, case, opened(session, person))
+    response.headers["Location"] = f"/intake/v1/cases/{case.id}"
+    same = _same_number(session, officer, person)
+    return RegisteredCase(**shown(session, officer, case).model_dump(), same_number=same)
+
+
+@api.get("/cases")
+def list_cases(
+    reader: CanReadCases,
+    session: SessionDep,
+    paging: Paging,
+    *,
+    status: StatusFilter = None,
+    complaint_type: Annotated[ComplaintCode | None, Query()] = None,
+    created_from: DayFilter = None,
+    created_to: DayFilter = None,
+) -> Page[CaseSummary]:
+    """List the cases the caller may see, newest first; both days are days of Viet Nam, and belong to the period."""
+    cases = access.visible_cases(reader)
+    if status is not None:
+        cases = cases.where(col(CaseFile.status).in_(status))
+    if complaint_type is not None:
+        cases = cases.where(col(CaseFile.complaint_types).contains([complaint_type]))
+    if created_from is not None:
+        cases = cases.where(CaseFile.created_at >= rules.start_of(created_from))
+    if created_to is not None:
+        cases = cases.where(CaseFile.created_at < rules.start_of(created_to + timedelta(days=1)))
+    rows, following = paging.rows(session, cases, CaseFile.seq)
+    return Page(items=[CaseSummary.model_validate(row) for row in rows], next=following)
+
+
+@api.get("/cases/{case_id}")
+def read_case(case_id: UUID, reader: CanReadCases, session: SessionDep) -> CaseRead:
+    """Read one case with whom it is about, its findings and its clocks; the reading is recorded."""
+    case = one(session, access.visible_cases(reader).where(CaseFile.id == case_id))
+    return shown(session, reader, case)
+
+
+@api.patch("/cases/{case_id}")
+def update_case(case_id: UUID, body: CaseUpdate, officer: CanUpdateCase, session: SessionDep) -> CaseRead:
+    """Correct how urgent a case is, what it is about, or against whom it is."""
+    case = locked(session, access.visible_cases(officer).where(CaseFile.id == case_id))
+    rules.refuse_closed(case)
+    changes = body.model_dump(exclude_none=True)
+    case.sqlmodel_update(changes)
+    tell(session, case, Told.CASE_UPDATED, fields=sorted(changes))
+    return shown(session, officer, case)
+
+
+@api.get("/cases/{case_id}/timeline")
+def read_timeline(case_id: UUID, reader: CanReadCases, session: SessionDep, paging: Paging) -> Page[TimelineRead]:
+    """List what happened in a case, newest first: codes, ids and numbers."""
+    one(session, access.visible_cases(reader).where(CaseFile.id == case_id))
+    steps = access.visible_timeline(reader).where(TimelineEntry.case_id == case_id)
+    rows, following = paging.rows(session, steps, TimelineEntry.seq)
+    return Page(items=[TimelineRead.model_validate(row) for row in rows], next=following)
+
+
+def shown(session: Session, reader: Principal, case: CaseFile) -> CaseRead:
+    """Return a visible case with everything its officer works with; the reading is recorded."""
+    record_read(session, case)
+    person = session.exec(access.visible_person_of(reader, case.id)).one()
+    contract = session.exec(access.visible_contracts(reader).where(CaseContract.case_id == case.id)).one_or_none()
+    return CaseRead(
+        **CaseSummary.model_validate(case).model_dump(),
+        language=case.language,
+        respondent=case.respondent,
+        hotline_case_id=case.hotline_case_id,
+        person=opened(session, person),
+        erased=person.erased_at is not None,
+        narrative=open_sealed(session, person.id, NARRATIVE, case.narrative),
+        contract=_contract(case, contract) if contract else None,
+        clocks=[ClockRead.model_validate(clock) for clock in rules.clocks_of(case)],
+        outcome=case.outcome,
+        compensation=_money(case),
+        confirmed_at=case.confirmed_at,
+        confirmed_how=case.confirmed_how,
+        closed_at=case.closed_at,
+        version=case.version,
+    )
+
+
+def _known_person(session: Session, officer: Principal, person_id: UUID) -> Person:
+    """Return a person the office knows; she cannot be erased while this transaction lasts."""
+    take_turn(session, "person", str(person_id))
+    person = session.exec(access.visible_people(officer).where(Person.id == person_id)).one_or_none()
+    if person is None:
+        raise InvalidInput.at("/person_id", "unknown", "một người văn phòng đã biết", "a person the office knows")
+    return person
+
+
+def _new_person(session: Session, office: codes.Office, body: CaseRegister) -> Person:
+    person = Person(office=office.code, province=office.province)
+    session.add(person)
+    session.flush()
+    if body.person is not None:
+        take_down(session, person, body.person)
+    return person
+
+
+def _new_case(session: Session, office: codes.Office, person: Person, body: CaseRegister) -> CaseFile:
+    case = CaseFile(
+        person_id=person.id,
+        office=office.code,
+        province=office.province,
+        **body.model_dump(exclude={"person", "person_id", "narrative"}),
+    )
+    case.narrative = seal(session, person.id, NARRATIVE, body.narrative)
+    return case
+
+
+def _same_number(session: Session, officer: Principal, person: Person) -> list[UUID]:
+    if person.number_blind is None:
+        return []
+    others = access.visible_people(officer).where(Person.number_blind == person.number_blind, Person.id != person.id)
+    return [other.id for other in session.exec(others)]
+
+
+def _contract(case: CaseFile, contract: CaseContract) -> ContractRead:
+    return ContractRead.model_validate(
+        {
+            **contract.model_dump(include={"agency_name", "market", "job", "months", "signed_on", "costs"}),
+            "contract_id": case.contract_id,
+            "agency_id": case.agency_id,
+            "monthly_wage": Money(amount=contract.wage_amount, currency=contract.wage_currency),
+            "findings": [_finding(FindingDetails.model_validate(finding)) for finding in contract.findings],
+        }
+    )
+
+
+def _finding(finding: FindingDetails) -> FindingRead:
+    article = codes.article_7.get(f"7.{finding.clause}")
+    return FindingRead(
+        **finding.model_dump(exclude={"clause"}), article=ArticleRead.model_validate(article) if article else None
+    )
+
+
+def _money(case: CaseFile) -> Money | None:
+    if case.compensation_amount is None or case.compensation_currency is None:
+        return None
+    return Money(amount=case.compensation_amount, currency=case.compensation_currency)

@@ -1,0 +1,70 @@
+"""People: found by name or number, and erased on request."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlmodel import Session, col
+
+from services.intake import access
+from services.intake.access import CanErase, CanSearchPeople
+from services.intake.actions import opened, tell
+from services.intake.models import CaseFile, Person, Told
+from services.intake.schemas.people import PersonRead, PersonSearch
+from shared import people
+from shared.access import locked
+from shared.audit import record_read
+from shared.auth import STORES_NOTHING, Principal
+from shared.clock import now
+from shared.concurrency import take_turn
+from shared.edge import SessionDep, router
+from shared.errors import Conflict
+from shared.paging import Page, Paging
+from shared.person import blind_of
+from shared.runtime import runtime_of
+
+api = router("/intake/v1")
+
+
+@api.post("/people/search", openapi_extra=STORES_NOTHING)
+def search_people(
+    body: PersonSearch, officer: CanSearchPeople, session: SessionDep, paging: Paging
+) -> Page[PersonRead]:
+    """Find people by name, by exact number, or by both; send the same body to `next`. The reading is recorded."""
+    found = access.visible_people(officer)
+    if body.name is not None:
+        named = people.matches_name(session, access.name_scopes(officer), col(Person.id), body.name)
+        found = found.where(named)
+    if body.document is not None and body.document_number is not None:
+        blind = blind_of(runtime_of(session).vault, body.document, body.document_number)
+        found = found.where(Person.number_blind == blind)
+    rows, following = paging.rows(session, found, Person.seq)
+    return Page(items=_shown(session, officer, rows), next=following)
+
+
+@api.post("/people/{person_id}/erase")
+def erase_person(person_id: UUID, supervisor: CanErase, session: SessionDep) -> PersonRead:
+    """Destroy what opens a person's details, in every case of hers; the cases stay, as figures without a person."""
+    take_turn(session, "person", str(person_id))
+    person = locked(session, access.visible_people(supervisor).where(Person.id == person_id))
+    if session.exec(access.open_cases_of(person)).first() is not None:
+        raise Conflict("open_cases")
+    people.erase(session, person.id)
+    person.details = person.number_blind = None
+    person.erased_at = now()
+    for case in session.exec(access.visible_cases(supervisor).where(CaseFile.person_id == person.id)).all():
+        tell(session, case, Told.PERSON_ERASED)
+    [answer] = _shown(session, supervisor, [person])
+    return answer
+
+
+def _shown(session: Session, reader: Principal, rows: Sequence[Person]) -> list[PersonRead]:
+    ids = [person.id for person in rows]
+    people.unlock(session, ids)
+    cases = session.exec(access.visible_cases(reader).where(col(CaseFile.person_id).in_(ids))).all()
+    shown = []
+    for person in rows:
+        record_read(session, person)
+        known = [case.id for case in cases if case.person_id == person.id]
+        erased = person.erased_at is not None
+        shown.append(PersonRead(id=person.id, person=opened(session, person), erased=erased, case_ids=known))
+    return shown

@@ -1,0 +1,31 @@
+"""Referral's HTTP process: `uvicorn services.referral.app:create --factory`."""
+
+from fastapi import FastAPI
+
+from services.referral.access import VISIBLE
+from services.referral.routes import ROUTERS
+from services.referral.settings import Settings
+from shared import logging
+from shared.app import create_app
+from shared.process import freeze, open_runtime
+from shared.runtime import Runtime
+
+SERVICE = "referral"
+
+
+def runtime(settings: Settings) -> Runtime:
+    """Open what referral runs on."""
+    return open_runtime(SERVICE, settings, VISIBLE)
+
+
+def build(runtime: Runtime) -> FastAPI:
+    """Return the app on a given runtime."""
+    return create_app(runtime, title="Bảo Hộ: referral", routers=ROUTERS)
+
+
+def create() -> FastAPI:
+    """Return the app of a process of its own."""
+    logging.configure(SERVICE)
+    app = build(runtime(Settings()))
+    freeze()
+    return app

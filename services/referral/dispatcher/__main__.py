@@ -1,0 +1,10 @@
+"""`python -m services.referral.dispatcher --port N`."""
+
+from services.referral.app import runtime
+from services.referral.dispatcher import Dispatcher
+from services.referral.settings import Settings
+from shared.process import run_loops
+
+if __name__ == "__main__":
+    opened = runtime(Settings())
+    run_loops(opened, [Dispatcher(opened).run], {})

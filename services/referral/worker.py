@@ -1,0 +1,19 @@
+"""Referral's event process: `python -m services.referral.worker --port N`."""
+
+from services.referral.app import runtime
+from services.referral.handlers import HANDLERS
+from services.referral.settings import Settings
+from shared.bus import Carrier
+from shared.contracts import KNOWN
+from shared.process import run_worker
+from shared.runtime import Runtime
+from shared.worker import Worker
+
+
+def build(runtime: Runtime, carrier: Carrier) -> Worker:
+    """Return the worker on a given runtime and carrier."""
+    return Worker(runtime, carrier, HANDLERS, KNOWN)
+
+
+if __name__ == "__main__":
+    run_worker(runtime(Settings()), build)

@@ -1,0 +1,102 @@
+"""Workers: clerks register them, labour officers find those of their province; who reads details is recorded."""
+
+from uuid import UUID
+
+from fastapi import Response
+from fastapi import status as http
+from sqlmodel import Session, col
+
+from services.registry import access, actions
+from services.registry.access import CanReadWorkers, CanRegisterWorker
+from services.registry.models import Worker
+from services.registry.schemas import WorkerCreate, WorkerFound, WorkerRead, WorkerSearch, WorkerSummary
+from shared.access import one, store
+from shared.audit import record_read
+from shared.auth import STORES_NOTHING, Principal
+from shared.edge import SessionDep, router
+from shared.errors import Conflict
+from shared.paging import Page, Paging
+from shared.people import index_name, matches_name, open_sealed, seal, unlock
+from shared.person import PersonDetails, StoredPerson, blind_of, pseudonym_of
+from shared.runtime import runtime_of
+
+api = router("/registry/v1/workers")
+DETAILS = "worker.details"
+NAMES = "worker"
+
+
+@api.post("", status_code=http.HTTP_201_CREATED)
+def register_worker(
+    body: WorkerCreate, clerk: CanRegisterWorker, session: SessionDep, response: Response
+) -> WorkerRead:
+    """Register a worker; a document that is registered already answers 409 with the worker who has it."""
+    worker = Worker(province=body.province)
+    _know_document(session, clerk, worker, body.person)
+    worker.details = seal(session, worker.id, DETAILS, body.person.model_dump_json())
+    store(session, worker)
+    if body.person.name is not None and worker.seq is not None:
+        index_name(session, NAMES, worker.seq, worker.id, body.person.name)
+    response.headers["Location"] = f"/registry/v1/workers/{worker.id}"
+    return _opened(session, worker)
+
+
+@api.get("")
+def list_workers(reader: CanReadWorkers, session: SessionDep, paging: Paging) -> Page[WorkerSummary]:
+    """List the workers the caller may see, newest first, without who they are."""
+    rows, following = paging.rows(session, access.visible_workers(reader), Worker.seq)
+    return Page(items=[WorkerSummary.model_validate(row) for row in rows], next=following)
+
+
+@api.get("/{worker_id}")
+def read_worker(worker_id: UUID, reader: CanReadWorkers, session: SessionDep) -> WorkerRead:
+    """Read one worker with who it is; the reading is recorded."""
+    worker = one(session, access.visible_workers(reader).where(Worker.id == worker_id))
+    record_read(session, worker)
+    return _opened(session, worker)
+
+
+@api.post("/search", openapi_extra=STORES_NOTHING)
+def search_workers(
+    body: WorkerSearch, reader: CanReadWorkers, session: SessionDep, paging: Paging
+) -> Page[WorkerFound]:
+    """Find workers by name or by document, newest first; each one shown is recorded. For `next`, send the same body."""
+    workers = access.visible_workers(reader)
+    if body.name is not None:
+        workers = workers.where(matches_name(session, [NAMES], Worker.id, body.name))
+    if body.document is not None and body.document_number is not None:
+        blind = blind_of(runtime_of(session).vault, body.document, body.document_number)
+        workers = workers.where(Worker.number_blind == blind)
+    rows, following = paging.rows(session, workers, Worker.seq)
+    unlock(session, [row.id for row in rows])
+    return Page(items=[_found(session, row) for row in rows], next=following)
+
+
+def _know_document(session: Session, clerk: Principal, worker: Worker, person: PersonDetails) -> None:
+    """Let the worker be found by its document, which no other worker may have."""
+    if person.document is None or person.document_number is None:
+        return
+    vault = runtime_of(session).vault
+    worker.number_blind = blind_of(vault, person.document, person.document_number)
+    worker.pseudonym = pseudonym_of(vault, person.document, person.document_number)
+    actions.take_worker_turn(session, worker.pseudonym)
+    same_document = access.visible_workers(clerk).where(col(Worker.pseudonym) == worker.pseudonym)
+    registered = session.exec(same_document).one_or_none()
+    if registered is not None:
+        raise Conflict("worker_registered", worker_id=str(registered.id))
+
+
+def _person(session: Session, worker: Worker) -> StoredPerson | None:
+    text = open_sealed(session, worker.id, DETAILS, worker.details)
+    return StoredPerson.model_validate_json(text) if text is not None else None
+
+
+def _found(session: Session, worker: Worker) -> WorkerFound:
+    record_read(session, worker)
+    person = _person(session, worker) or StoredPerson()
+    summary = WorkerSummary.model_validate(worker).model_dump()
+    return WorkerFound(**summary, name=person.name, born_on=person.born_on)
+
+
+def _opened(session: Session, worker: Worker) -> WorkerRead:
+    summary = WorkerSummary.model_validate(worker).model_dump()
+    return WorkerRead(**summary, person=_person(session, worker), version=worker.version)

@@ -1,0 +1,1 @@
+"""Tests of referral: directory, beds, referrals, and the webhooks that tell of them."""

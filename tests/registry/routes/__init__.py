@@ -1,0 +1,1 @@
+"""Tests of the registry's API, by what it is about."""

@@ -1,0 +1,315 @@
+"""The relay killed, doubled, cut off and left without a broker: nothing is lost and every key stays in order."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from deploy.kafka.broker import Broker
+from deploy.postgres import Server
+from shared.bus import Carrier
+from shared.bus.kafka import KafkaCarrier
+from shared.contracts import KNOWN
+from shared.db import conninfo
+from shared.events import Handlers
+from shared.inbox import Inbox
+from shared.outbox import LEADER_LOCK, Relay
+from shared.tables import inbox, mailbox, outbox
+from shared.worker import Worker
+from tests.harness import House
+from tests.hotline.test_routes import CASE
+from tests.shared.bus.kafka_world import Seen, carrier, consuming, until
+from tests.shared.faults.plan import Plan, ended
+from tests.shared.faults.world import (
+    SOAK,
+    Faults,
+    Watched,
+    World,
+    count_once,
+    counted_by,
+    embedded,
+    faults,
+    kafka,
+    note_effect,
+)
+
+KILLS = 30 if SOAK else 5
+COUNTERS = 12
+
+
+def handlers_of(world: World) -> Handlers:
+    return {counted_by(world.service): note_effect}
+
+
+def address_of(world: World) -> str:
+    return conninfo(world.producer.settings.database_url.get_secret_value())
+
+
+@contextlib.asynccontextmanager
+async def relaying(world: World, carrier: Carrier) -> AsyncIterator[Relay]:
+    stop = asyncio.Event()
+    relay = Relay(address_of(world), carrier)
+    task = asyncio.create_task(relay.run(stop))
+    try:
+        yield relay
+    finally:
+        stop.set()
+        await task
+
+
+@contextlib.asynccontextmanager
+async def writing(world: World, counters: list[UUID]) -> AsyncIterator[None]:
+    """Write on, one event after another, whatever becomes of the relay."""
+    stop = asyncio.Event()
+
+    async def write() -> None:
+        while not stop.is_set():
+            for counter in counters:
+                await asyncio.to_thread(count_once, world.producer, counter)
+                await asyncio.sleep(0.02)
+
+    task = asyncio.create_task(write())
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def kill_relays(world: World, bootstrap: str | None) -> list[int]:
+    """Let relays be killed between acknowledgement and deletion, one after another, while events go on being written."""
+    deaths = []
+    async with writing(world, world.counters(COUNTERS)):
+        for kill in range(KILLS):
+            child = Plan.of(world, bootstrap=bootstrap, die_at=1 + kill % 2).start("relay_process")
+            deaths.append(await ended(child))
+    return deaths
+
+
+def test_relays_killed_between_acknowledgement_and_deletion_on_the_embedded_carrier(world: World) -> None:
+    handle = Inbox(world.consumer, handlers_of(world), world.known).accept
+    seen = Seen()
+
+    def accept(record: Any, tries: int) -> None:
+        seen(record, tries)
+        handle(record, tries)
+
+    async def story() -> list[int]:
+        bus = embedded(world.consumer, world.topic)
+        async with consuming_embedded(bus, world, accept):
+            deaths = await kill_relays(world, None)
+            async with relaying(world, bus):
+                await until(lambda: world.rows(world.producer, outbox) == 0, "every event is carried")
+            await until(lambda: world.rows(world.consumer, mailbox) == 0, "every event is handled")
+        return deaths
+
+    deaths = asyncio.run(story())
+
+    assert deaths == [-signal.SIGKILL] * KILLS
+    assert faults(numbers(seen), world.versions()) == Faults(0, 0, doubled=len(seen.records) - events_of(world))
+    assert faults(world.effects(), world.versions()) == Faults(0, 0, 0)
+    assert world.rows(world.consumer, inbox) == events_of(world)
+
+
+def test_relays_killed_between_acknowledgement_and_deletion_on_kafka(world: World, broker: Broker) -> None:
+    seen = Seen()
+    handle = Inbox(world.consumer, handlers_of(world), world.known).accept
+
+    async def story() -> list[int]:
+        deaths = await kill_relays(world, broker.bootstrap)
+        async with carrier(broker.bootstrap, "last", world.topic) as last, relaying(world, last):
+            await until(lambda: world.rows(world.producer, outbox) == 0, "every event is carried")
+        async with carrier(broker.bootstrap, f"{world.service}-audit") as audit:
+            async with consuming(audit, world.topic, seen):
+                await until(lambda: len(set(seen.values())) >= events_of(world), "every event is there")
+                await until(lambda: audit.lag() == 0, "all repetitions are there too")
+        for record in seen.records:
+            await asyncio.to_thread(handle, record, 0)
+        return deaths
+
+    deaths = asyncio.run(story())
+
+    found = faults(numbers(seen), world.versions())
+    assert deaths == [-signal.SIGKILL] * KILLS
+    assert (found.lost, found.reordered) == (0, 0)
+    assert found.doubled >= KILLS
+    assert faults(world.effects(), world.versions()) == Faults(0, 0, 0)
+
+
+def test_the_second_relay_waits_until_the_first_is_killed(world: World) -> None:
+    counters = world.counters(COUNTERS)
+
+    async def story() -> tuple[int, int]:
+        first = Plan.of(world).start("relay_process")
+        await until(lambda: leaders(world) == 1, "the first leads")
+        second = Watched(embedded(world.consumer, world.topic))
+        async with relaying(world, second) as waiting:
+            await count_and_carry(world, counters)
+            before = second.published
+            assert not waiting.leading
+            first.kill()
+            await ended(first)
+            await until(lambda: waiting.leading, "the second leads")
+            await count_and_carry(world, counters)
+        return before, second.published
+
+    before, after = asyncio.run(story())
+
+    assert before == 0
+    assert after > 0
+    assert faults(mailed(world), world.versions()) == Faults(0, 0, 0)
+
+
+def test_a_leader_whose_session_is_ended_publishes_nothing_before_it_leads_again(world: World, server: Server) -> None:
+    [counter] = world.counters(1)
+    gate = Gated(embedded(world.consumer, world.topic))
+
+    async def story() -> tuple[int, int]:
+        async with relaying(world, gate) as relay, await psycopg.AsyncConnection.connect(address_of(world)) as rival:
+            count_once(world.producer, counter)
+            await until(gate.waiting.is_set, "the leader is publishing")
+            taking = asyncio.create_task(rival.execute("SELECT pg_advisory_lock(%s)", (LEADER_LOCK,)))
+            end_leader(world, server)
+            await taking
+            gate.open.set()
+            count_once(world.producer, counter)
+            await until(lambda: sessions_asking(world, server) > 0, "the former leader asks to lead again")
+            published, rows = gate.published, world.rows(world.producer, outbox)
+            assert not relay.leading
+            await rival.execute("SELECT pg_advisory_unlock(%s)", (LEADER_LOCK,))
+            await until(lambda: world.rows(world.producer, outbox) == 0, "every event is carried")
+        return published, rows
+
+    published, rows = asyncio.run(story())
+
+    assert published == 1
+    assert rows == 2
+    assert gate.published > 1
+    assert faults(mailed(world), world.versions()) == Faults(0, 0, 0)
+
+
+def test_while_the_broker_is_dead_the_api_answers_as_before_and_the_backlog_drains_in_order(
+    house: House, token: Any, broker: Broker
+) -> None:
+    seen = Seen()
+    statuses: list[int] = []
+
+    def act(rounds: int, cases: list[str]) -> None:
+        client = house.client("hotline")
+        for _ in range(rounds):
+            body = {**CASE, "reference": f"R-{len(statuses)}"}
+            answer = client.post("/hotline/v1/cases", json=body, headers=token("mission_officer"))
+            statuses.append(answer.status_code)
+            cases.append(answer.json()["id"])
+            for case in cases:
+                path = f"/hotline/v1/cases/{case}/triage"
+                answer = client.post(path, json={"priority": "p0"}, headers=token("hotline_operator"))
+                statuses.append(answer.status_code)
+
+    async def story() -> None:
+        runtime, cases, stop = house.runtime("hotline"), list[str](), asyncio.Event()
+        way = KafkaCarrier(broker.bootstrap, "hotline", client_id="hotline", topics=["hotline.events"])
+        working = asyncio.create_task(Worker(runtime, way, {}, KNOWN).run(stop))
+        await asyncio.to_thread(act, 3, cases)
+        await until(lambda: not house.published("hotline"), "events flow")
+        writing = asyncio.create_task(asyncio.to_thread(act, 3, cases))
+        await asyncio.to_thread(broker.kill)
+        await writing
+        await until(lambda: not way.ready(), "the loss is noticed")
+        await asyncio.to_thread(act, 2, cases)
+        assert house.published("hotline")
+        await asyncio.to_thread(broker.start)
+        await asyncio.to_thread(act, 1, cases)
+        await until(lambda: not house.published("hotline"), "the backlog drains")
+        async with carrier(broker.bootstrap, "broker-killed") as audit, consuming(audit, "hotline.events", seen):
+            await until(lambda: len(set(ids(seen))) >= len(statuses), "every event is there")
+        stop.set()
+        await working
+
+    asyncio.run(story())
+
+    versions = {key: max(number for other, number in numbers(seen) if other == key) for key, _ in numbers(seen)}
+    found = faults([pair for pair in numbers(seen) if pair[1] > 1], versions)
+    assert set(statuses) == {201, 200}
+    assert (found.lost, found.reordered) == (0, 0)
+    assert sum(versions.values()) == len(statuses)
+
+
+class Gated(Watched):
+    """A carrier whose acknowledgement of the first batch waits for a test."""
+
+    def __init__(self, carrier: Carrier) -> None:
+        super().__init__(carrier)
+        self.waiting, self.open = asyncio.Event(), asyncio.Event()
+
+    async def after_ack(self) -> None:
+        self.waiting.set()
+        await self.open.wait()
+
+
+@contextlib.asynccontextmanager
+async def consuming_embedded(bus: Carrier, world: World, accept: Any) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(bus.consume([world.topic], accept, stop))
+    try:
+        yield
+    finally:
+        stop.set()
+        await task
+
+
+async def count_and_carry(world: World, counters: list[UUID]) -> None:
+    for counter in counters:
+        await asyncio.to_thread(count_once, world.producer, counter)
+    await until(lambda: world.rows(world.producer, outbox) == 0, "every event is carried")
+
+
+def events_of(world: World) -> int:
+    return sum(version - 1 for version in world.versions().values())
+
+
+def ids(seen: Seen) -> list[bytes | None]:
+    return [dict(record.headers)["ce_id"] for record in list(seen.records)]
+
+
+def numbers(seen: Seen) -> list[tuple[str, int]]:
+    pairs = [(record.key or "", dict(record.headers)["ce_sequence"] or b"") for record in list(seen.records)]
+    return [(key, int(number)) for key, number in pairs]
+
+
+def mailed(world: World) -> list[tuple[str, int]]:
+    with world.consumer.engine.connect() as connection:
+        rows = connection.execute(mailbox.select().order_by(mailbox.c.id))
+        return [(row.key, int(row.headers["ce_sequence"])) for row in rows]
+
+
+def leaders(world: World) -> int:
+    """Count who holds the relay's lock, in this world's database."""
+    held = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database = (SELECT oid"
+    with psycopg.connect(address_of(world)) as connection:
+        row = connection.execute(f"{held} FROM pg_database WHERE datname = current_database())").fetchone()
+    return int(row[0]) if row else 0
+
+
+def end_leader(world: World, server: Server) -> None:
+    """End the session that holds the relay's lock, as an operator or a failover would."""
+    with server.connect(world.service) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+
+
+def sessions_asking(world: World, server: Server) -> int:
+    """Count the sessions whose last question was for the relay's lock."""
+    with server.connect(world.service) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock(%'"
+            " AND state = 'idle' AND datname = current_database()"
+        ).fetchone()
+    return int(row[0]) if row else 0
