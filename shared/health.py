@@ -34,7 +34,7 @@ def measure(runtime: Runtime, metrics: Metrics) -> None:
     try:
         with runtime.engine.connect() as connection:
             waiting, oldest = connection.execute(select(func.count(outbox.c.id), age)).one()
-            by_state: dict[str, int] = {state: count for state, count in connection.execute(states)}
+            by_state: dict[str, int] = {row.state: row[1] for row in connection.execute(states)}
             metrics.outbox_waiting.set(waiting)
             metrics.outbox_age.set(float(oldest or 0))
             metrics.dead_letters.set(by_state.get("dead", 0))

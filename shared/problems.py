@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -129,9 +130,15 @@ async def _http(request: Request, error: Exception) -> JSONResponse:
     if kind is None:
         return render(request, errors.InvalidInput.at("", "json_invalid", "JSON hợp lệ", "valid JSON"))
     answer = render(request, kind())
-    if error.headers and "Allow" in error.headers:
-        answer.headers["Allow"] = error.headers["Allow"]
+    if kind is errors.MethodNotAllowed:
+        answer.headers["Allow"] = ", ".join(sorted(methods_at(request.app, request.url.path)))
     return answer
+
+
+def methods_at(app: FastAPI, path: str) -> set[str]:
+    """Return every method an address takes (RFC 9110, section 15.5.6); Starlette names those of the first route alone."""
+    here = (route for route in iter_route_contexts(app.routes) if isinstance(route.original_route, APIRoute))
+    return {method for route in here if route.path_regex.match(path) for method in route.methods or ()}
 
 
 async def _database(request: Request, error: Exception) -> JSONResponse:

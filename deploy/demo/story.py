@@ -11,6 +11,7 @@ from deploy.demo.stage import Person, check, wait_for
 from deploy.identity.demo import DEMO_AGENCY, LEGAL_AID_ORG, SHELTER_ORG
 
 OFFICE = {"office": "osso-ha-noi", "province": "01"}
+BEDS = 8
 SHARED = ["name", "phone", "language", "complaint_types"]
 INDICATORS = {
     "abuse_of_vulnerability": "unknown",
@@ -100,7 +101,9 @@ class Story:
             endpoint = partner.post("/referral/v1/endpoints", {"url": self.receiver.url(name)})
             self.receiver.secrets[name] = endpoint["secret"]
             self.endpoints.append((partner, endpoint["id"]))
-        self.say("Partners: a legal-aid centre and a shelter have registered their webhooks.")
+        beds = f"/referral/v1/services/{self._shelter()['id']}/capacities/women"
+        self.shelter.put(beds, {"total": BEDS})
+        self.say("Partners: a legal-aid centre and a shelter have registered their webhooks; the beds are counted.")
 
     def _mission_posts(self) -> None:
         posted = {
@@ -243,10 +246,13 @@ class Story:
     def _linked(self, case: dict[str, Any]) -> dict[str, Any] | None:
         return case if case["contract"] is not None else None
 
-    def _free_beds(self) -> int:
+    def _shelter(self) -> dict[str, Any]:
         services = self.officer.get("/referral/v1/services", service_type="shelter", limit=100)["items"]
-        shelter = next(service for service in services if service["organization_id"] == str(SHELTER_ORG))
-        return int(next(bed["free"] for bed in shelter["capacities"] if bed["population"] == "women"))
+        return next(service for service in services if service["organization_id"] == str(SHELTER_ORG))
+
+    def _free_beds(self) -> int:
+        beds = self._shelter()["capacities"]
+        return int(next(bed["available"] for bed in beds if bed["population"] == "women"))
 
     def _both_accepted(self) -> bool:
         items = self.officer.get(f"{self.case}/referrals")["items"]

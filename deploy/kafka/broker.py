@@ -106,7 +106,9 @@ class Broker:
             raise BrokerError(message)
         command = self.prepare()
         with (self.folder / "broker.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
+            )
         deadline = time.monotonic() + START_SECONDS
         while not (_listens(self.port) and asyncio.run(_answers(self.bootstrap))):
             if self._process.poll() is not None or time.monotonic() > deadline:

@@ -117,7 +117,7 @@ def test_odd_bytes_in_a_path_or_query_are_no_failure(client: Api, path: str) -> 
         {"person": {"name": "x" * 500 + CANARY}},
         {"person": {"phone": CANARY}},
         {"person": {"born_on": CANARY}},
-        {"person": {"document": "passport", "document_number": CANARY}},
+        {"person": {"document": "cccd", "document_number": CANARY}},
         {"person": {"document": CANARY}},
         {"person": [CANARY]},
     ],
