@@ -6,8 +6,12 @@ from datetime import date
 from sqlmodel import select
 
 from deploy.identity.demo import COUNSELLING_ORG, DEMO_AGENCY, LEGAL_AID_ORG, SHELTER_ORG
+from services.referral import app as referral_app
 from services.referral.models import Capacity, Organization, Service
+from services.referral.settings import Settings as ReferralSettings
+from services.registry import app as registry_app
 from services.registry.models import Agency, LicenceEvent, LicenceStatus
+from services.registry.settings import Settings as RegistrySettings
 from shared.clock import now
 from shared.contracts.referral import OrganizationListed, Population, ServiceType
 from shared.outbox import publish
@@ -71,3 +75,17 @@ def _sow_agency(registry: Runtime) -> None:
         session.flush()
         session.add(LicenceEvent(agency_id=DEMO_AGENCY, status=LicenceStatus.ACTIVE, status_on=LICENSED_ON))
         session.commit()
+
+
+def main() -> None:
+    """Sow from a process of its own, with the environment of the services."""
+    opened = [referral_app.runtime(ReferralSettings()), registry_app.runtime(RegistrySettings())]
+    try:
+        sow({runtime.service: runtime for runtime in opened})
+    finally:
+        for runtime in opened:
+            runtime.close()
+
+
+if __name__ == "__main__":
+    main()

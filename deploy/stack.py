@@ -70,7 +70,8 @@ class Stack:
         with ThreadPoolExecutor(1) as beside:
             starting = beside.submit(self.broker.start)
             self._environment = self._settings()
-            self._migrate()
+            self._once("migrations", topology.MIGRATE)
+            self._once("seed", ("-m", "deploy.seed"))
             starting.result()
         self._parts.callback(self._stop_processes)
         for process in self.described():
@@ -134,12 +135,14 @@ class Stack:
             "TRUSTED_PROXIES": LOOPBACK,
         }
 
-    def _migrate(self) -> None:
-        command = [sys.executable, *topology.MIGRATE]
+    def _once(self, name: str, arguments: tuple[str, ...]) -> None:
+        """Run something to its end before the services start."""
+        command = [sys.executable, *arguments]
         done = subprocess.run(command, env={**os.environ, **self._environment}, capture_output=True, check=False)
         if done.returncode:
-            (self.state / "logs" / "migrate.log").write_bytes(done.stdout + done.stderr)
-            message = f"the migrations failed: see {self.state / 'logs' / 'migrate.log'}"
+            log = self.state / "logs" / f"{name}.log"
+            log.write_bytes(done.stdout + done.stderr)
+            message = f"{name} failed: see {log}"
             raise StackError(message)
 
     def _stop_processes(self) -> None:
@@ -172,14 +175,13 @@ def main() -> None:
         signal.signal(number, lambda _number, _frame: _halt(stop, _frame))
     try:
         with Stack(open_state(arguments.state)) as stack:
-            from deploy.seed import sow_stack
-
-            sow_stack(stack)
             welcome.show(stack.public_url, stack.state, seconds=time.monotonic() - began, note=stack.database.note)
             stop.wait()
             print("stopping ...", flush=True)
     except (StackError, StateError, ServerError, BrokerError, GatewayError) as error:
         raise SystemExit(f"baoho: {error}") from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
 
 
 def _halt(stop: threading.Event, _frame: FrameType | None) -> None:

@@ -15,7 +15,7 @@ NONCE_BYTES = 12
 MAC_BYTES = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Vault:
     """The keys of one service; the first of each ring is the current one, the others still open what they sealed."""
 

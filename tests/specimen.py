@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import uvicorn
@@ -248,8 +248,14 @@ class KeyServer:
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}/jwks.json"
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
     def close(self) -> None:
-        """Stop answering."""
+        """Stop answering; to be closed twice is no mistake."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join(timeout=10)

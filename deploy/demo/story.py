@@ -184,7 +184,7 @@ class Story:
             )
 
     def _partners_answer(self) -> None:
-        free = self._free_beds()
+        self.free = self._free_beds()
         for name, partner in (("lawyer", self.lawyer), ("shelter", self.shelter)):
             referral = self.referrals[name]
             wait_for(
@@ -202,7 +202,7 @@ class Story:
         check(self.receiver.refused == 0, "every webhook's signature held")
         stranger = self.lawyer.get(f"/intake/v1/disclosures/{self.referrals['shelter']}", expect=404)
         check(stranger["status"] == 404, "another partner's referral does not exist for the lawyer")  # noqa: PLR2004
-        check(self._free_beds() == free - 1, "one bed is held")
+        check(self._free_beds() == self.free - 1, "one bed is held")
         self.say("Partner: at the shelter one bed is held for tonight; the lawyer cannot see that referral at all.")
         wait_for("the mission sees care", lambda: self._progress() == "in_care")
         check("shelter" not in str(self.mission.get(self.hotline_case)).lower(), "the mission sees no partner")
@@ -227,6 +227,7 @@ class Story:
         self.say("Taipei: the mission sees: closed.")
         wait_for("the shelter is told", lambda: self.receiver.messages(self.referrals["shelter"], "referral.closed"))
         self.shelter.get(f"/intake/v1/disclosures/{self.referrals['shelter']}", expect=404)
+        wait_for("the bed is free again", lambda: self._free_beds() == self.free)
         self.say("Partner: the bed is free again, and the disclosure is shut.")
         watched = wait_for("the agency is on the watch list", self._watched)
         self.agency.get("/registry/v1/watch-list", expect=403)

@@ -21,9 +21,24 @@ FETCHERS = frozenset({"intake"})
 """Services that hand-overs are made to."""
 
 
+def posts_for(principal: Principal, country: str) -> bool:
+    """Say whether the caller may post a case of this country: an operator any, a mission officer its own alone."""
+    return principal.has(Role.HOTLINE_OPERATOR) or _country_of(principal) == country
+
+
+def sees_office(principal: Principal) -> bool:
+    """Say whether the caller may know which office took a case on: a mission learns how far it went, never where."""
+    return principal.has(Role.HOTLINE_OPERATOR)
+
+
 def mission_of(principal: Principal) -> str:
-    """Return whose references these are: the caller's organisation, else the country of the mission, else the hotline."""
-    return principal.org or principal.country or "hotline"
+    """Return whose references these are: the mission's, by its country and its organisation if it has one, else the hotline's.
+
+    The country is part of it because a mission sees the cases of its country alone: one organisation may have several.
+    """
+    country = _country_of(principal)
+    own = [part for part in (country, principal.org) if part]
+    return "/".join(own) if country else "hotline"
 
 
 def visible_cases(principal: Principal) -> SelectOfScalar[HotlineCase]:
@@ -31,9 +46,8 @@ def visible_cases(principal: Principal) -> SelectOfScalar[HotlineCase]:
     cases = select(HotlineCase)
     if principal.has(Role.HOTLINE_OPERATOR):
         return cases
-    if principal.has(Role.MISSION_OFFICER) and principal.country:
-        return cases.where(HotlineCase.country == principal.country)
-    return cases.where(false())
+    country = _country_of(principal)
+    return cases.where(HotlineCase.country == country) if country else cases.where(false())
 
 
 def visible_hand_overs(principal: Principal) -> SelectOfScalar[HotlineCase]:
@@ -50,6 +64,11 @@ def is_posted_as(mission: str, reference: str) -> tuple[Any, Any]:
 def case_for(event: CaseOpened | CaseInCare | CaseClosed | CaseReopened) -> SelectOfScalar[HotlineCase]:
     """Return the handed-over case that intake's event is about."""
     return select(HotlineCase).where(HotlineCase.id == event.hotline_case_id)
+
+
+def _country_of(principal: Principal) -> str | None:
+    """Return the country of a mission's officer; None for everyone else, and for a token that names none."""
+    return principal.country if principal.has(Role.MISSION_OFFICER) else None
 
 
 VISIBLE: dict[str, Any] = {"hotline_case": visible_cases}

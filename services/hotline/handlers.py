@@ -4,17 +4,22 @@ from sqlmodel import Session
 
 from services.hotline import access, rules
 from services.hotline.models import Progress
-from shared.access import locked
+from shared.access import locked, one
 from shared.contracts.intake import CaseClosed, CaseInCare, CaseOpened, CaseReopened
 from shared.events import Handlers
 
 CaseNews = CaseOpened | CaseInCare | CaseClosed | CaseReopened
 
 
-def _note(session: Session, event: CaseNews, progress: Progress) -> None:
-    """Most cases of intake never were at the hotline: those are no news here."""
-    if event.hotline_case_id is not None:
-        rules.progressed(locked(session, access.case_for(event)), progress)
+def _note(session: Session, event: CaseNews, progress: Progress, *, reopened: bool = False) -> None:
+    """Most cases of intake never were at the hotline: those are no news here.
+
+    What is no news leaves the case unlocked: its version, which a mission sees, moves only with its progress.
+    """
+    if event.hotline_case_id is None:
+        return
+    if rules.is_news(one(session, access.case_for(event)), progress, reopened=reopened):
+        rules.progressed(locked(session, access.case_for(event)), progress, reopened=reopened)
 
 
 def mark_opened(session: Session, event: CaseOpened) -> None:
@@ -29,7 +34,7 @@ def mark_in_care(session: Session, event: CaseInCare) -> None:
 
 def mark_in_care_again(session: Session, event: CaseReopened) -> None:
     """A closed case goes on."""
-    _note(session, event, Progress.IN_CARE)
+    _note(session, event, Progress.IN_CARE, reopened=True)
 
 
 def mark_closed(session: Session, event: CaseClosed) -> None:

@@ -14,6 +14,7 @@ from services.hotline.schemas import CaseCreate, CaseRead, CaseSummary, HandOver
 from shared import codes
 from shared.access import answers_with, locked, one, store
 from shared.audit import record_read
+from shared.auth import Principal
 from shared.clock import now
 from shared.concurrency import take_turn
 from shared.contracts.hotline import HandOverDetails, HotlineCaseHandedOver, HotlineCasePosted, HotlineCaseTriaged
@@ -22,6 +23,7 @@ from shared.errors import Conflict, Forbidden
 from shared.outbox import publish
 from shared.paging import SEVERAL, Page, Paging
 from shared.people import open_sealed, seal
+from shared.permissions import Permission
 from shared.person import StoredPerson
 from shared.runtime import runtime_of
 
@@ -32,8 +34,8 @@ CaseStatusFilter = Annotated[list[CaseStatus] | None, SEVERAL, Query()]
 @api.post("/cases", status_code=http.HTTP_201_CREATED)
 def post_case(body: CaseCreate, poster: CanPostCase, session: SessionDep, response: Response) -> PostedCase:
     """Post a case under the mission's own reference; the same again answers 200 and the same case, other content 409."""
-    if poster.country and body.country != poster.country:
-        raise Forbidden(permission="hotline_case:post", country=poster.country)
+    if not access.posts_for(poster, body.country):
+        raise Forbidden(permission=Permission.HOTLINE_CASE_POST.value)
     mission = access.mission_of(poster)
     take_turn(session, "hotline reference", mission, body.reference)
     posted = session.exec(
@@ -67,18 +69,17 @@ def list_cases(
 def read_case(case_id: UUID, reader: CanReadCases, session: SessionDep) -> CaseRead:
     """Read one case with who it is about; the reading is recorded."""
     case = one(session, access.visible_cases(reader).where(HotlineCase.id == case_id))
-    record_read(session, case)
-    return _opened(session, case)
+    return _opened(session, reader, case)
 
 
 @api.post("/cases/{case_id}/triage")
 def triage_case(case_id: UUID, body: Triage, operator: CanTriage, session: SessionDep) -> CaseRead:
-    """Set how urgent a case is; lowering it below the suggestion needs a reason."""
+    """Set how urgent a case is; lowering it needs a reason; the reading is recorded."""
     case = locked(session, access.visible_cases(operator).where(HotlineCase.id == case_id))
     rules.triage(case, body.priority, reason_given=body.reason is not None)
     case.triage_reason = seal(session, case.caller_id, "hotline_case.triage_reason", body.reason)
     publish(session, case, HotlineCaseTriaged(hotline_case_id=case.id, priority=case.priority))
-    return _opened(session, case)
+    return _opened(session, operator, case)
 
 
 @api.post("/cases/{case_id}/hand-over")
@@ -88,7 +89,7 @@ def hand_over_case(case_id: UUID, body: HandOver, operator: CanHandOver, session
     rules.advance(case, CaseStatus.HANDED_OVER)
     case.office, case.handed_over_at = body.office, now()
     publish(session, case, _handed_over(case, body.office))
-    return _opened(session, case)
+    return _opened(session, operator, case)
 
 
 @api.get("/hand-overs/{case_id}")
@@ -126,12 +127,14 @@ def _posted(case: HotlineCase) -> PostedCase:
     return PostedCase(**summary, suggested_priority=suggested, version=case.version)
 
 
-def _opened(session: Session, case: HotlineCase) -> CaseRead:
+def _opened(session: Session, reader: Principal, case: HotlineCase) -> CaseRead:
+    """Show who a case is about, and record that it was shown."""
+    record_read(session, case)
     return CaseRead(
         **CaseSummary.model_validate(case).model_dump(),
         complaint_types=case.complaint_types,
         language=case.language,
-        office=case.office,
+        office=case.office if access.sees_office(reader) else None,
         person=_person(session, case),
         narrative=open_sealed(session, case.caller_id, "hotline_case.narrative", case.narrative),
         version=case.version,

@@ -18,7 +18,7 @@ PROGRESS: MappingProxyType[Progress, frozenset[Progress]] = MappingProxyType(
         Progress.NONE: frozenset({Progress.OPENED, Progress.IN_CARE, Progress.CLOSED}),
         Progress.OPENED: frozenset({Progress.IN_CARE, Progress.CLOSED}),
         Progress.IN_CARE: frozenset({Progress.CLOSED}),
-        Progress.CLOSED: frozenset({Progress.IN_CARE}),
+        Progress.CLOSED: frozenset(),
     }
 )
 
@@ -54,16 +54,22 @@ def advance(case: HotlineCase, to: CaseStatus) -> None:
 
 
 def triage(case: HotlineCase, priority: Priority, *, reason_given: bool) -> None:
-    """Set the priority a person chose; below the suggestion (a higher number) it needs a reason."""
+    """Set the priority a person chose; below what stands or is suggested (a higher number) it needs a reason."""
     advance(case, CaseStatus.TRIAGED)
-    if priority > suggested_priority(case.category, case.complaint_types) and not reason_given:
+    least = min(case.priority, suggested_priority(case.category, case.complaint_types))
+    if priority > least and not reason_given:
         raise InvalidInput.at(
             "/reason", "missing", "lý do khi hạ mức ưu tiên", "a reason, when the priority is lowered"
         )
     case.priority = priority
 
 
-def progressed(case: HotlineCase, to: Progress) -> None:
-    """Note how far the case went at home; news that arrives late changes nothing."""
-    if to in PROGRESS[case.progress]:
+def is_news(case: HotlineCase, to: Progress, *, reopened: bool = False) -> bool:
+    """Whether this says more than is known; late news does not, and only a reopening takes a closed case on again."""
+    return to in PROGRESS[case.progress] or (reopened and case.progress is Progress.CLOSED)
+
+
+def progressed(case: HotlineCase, to: Progress, *, reopened: bool = False) -> None:
+    """Note how far the case went at home; what is no news changes nothing."""
+    if is_news(case, to, reopened=reopened):
         case.progress = to

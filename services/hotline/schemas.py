@@ -26,7 +26,7 @@ class CaseCreate(Input):
 
 
 class Triage(Input):
-    """How urgent the case is; below what the rules suggest a reason is needed."""
+    """How urgent the case is; below what stands, or what the rules suggest, a reason is needed."""
 
     priority: Priority
     reason: Annotated[str, StringConstraints(min_length=1, max_length=1000)] | None = None
@@ -52,7 +52,7 @@ class CaseSummary(Output):
 
 
 class CaseRead(CaseSummary):
-    """A case with who it is about; null where the person was erased."""
+    """A case with who it is about; null where the person was erased. `office` is null for a mission."""
 
     complaint_types: list[str]
     language: str

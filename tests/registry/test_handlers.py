@@ -1,16 +1,52 @@
 """What the registry does on intake's events; repeated or out of order they are harmless."""
 
 import threading
+import time
+from datetime import date
+from decimal import Decimal
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
+from services.registry.actions import take_worker_turn
+from services.registry.models import Contract, ContractLink
 from shared.bus import Retry
 from shared.contracts.intake import ContractLinkRequested, ViolationAlleged
 from shared.contracts.registry import AgencyWatched, ContractLinked, ContractNotFound
 from shared.ids import new_id
+from shared.law.fees import JobCode
 from shared.tables import dead_letter, outbox
 from tests.registry.arranged import NOBODY, Registry
+
+WAITING = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE locktype = 'advisory' AND NOT granted AND datname = current_database()
+"""
+
+
+def wait_until_someone_waits(registry: Registry) -> None:
+    """Return once another transaction waits for its turn."""
+    deadline = time.monotonic() + 30
+    with registry.house.runtime("registry").engine.connect() as connection:
+        while connection.execute(text(WAITING)).scalar_one() == 0:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+def an_unfinished_contract(worker_id: str, agency_id: str) -> Contract:
+    return Contract(
+        worker_id=UUID(worker_id),
+        agency_id=UUID(agency_id),
+        market="JP",
+        job=JobCode.TRAINEE,
+        monthly_wage=Decimal(27_000_000),
+        currency="VND",
+        months=36,
+        sending_contract_signed_on=date(2025, 3, 1),
+        costs=[],
+        findings=[],
+    )
 
 
 def alleged(registry: Registry, agency_id: str, case_id: UUID, allegations: list[str], clauses: list[int]) -> None:
@@ -120,24 +156,39 @@ def test_a_corrected_document_takes_the_wrong_contract_away(registry: Registry) 
     assert registry.fetch(case_id).status_code == 404
 
 
-def test_a_request_and_a_registration_at_once_never_miss_each_other(registry: Registry) -> None:
+def test_a_request_waits_for_a_registration_under_way_and_finds_it(registry: Registry) -> None:
     worker, agency = registry.worker(), registry.agency()
-    body = registry.contract_body(worker, agency)
-    both = threading.Barrier(2)
-    cases: list[UUID] = []
+    asking = threading.Thread(target=registry.ask_for_link, args=[registry.pseudonym()])
 
-    def ask() -> None:
-        both.wait()
-        cases.append(registry.ask_for_link(registry.pseudonym()))
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    both.wait()
-    answer = registry.post("/contracts", body)
+    with registry.house.session("registry") as registering:
+        take_worker_turn(registering, registry.pseudonym())
+        registering.add(an_unfinished_contract(worker["id"], agency["id"]))
+        registering.flush()
+        asking.start()
+        wait_until_someone_waits(registry)
+        registering.commit()
     asking.join(timeout=30)
 
-    assert answer.status_code == 201
-    assert [event.case_id for event in registry.house.published("registry", ContractLinked)] == cases
+    (event,) = registry.house.published("registry")
+    assert isinstance(event, ContractLinked)
+
+
+def test_a_registration_waits_for_a_request_under_way_and_links_it(registry: Registry) -> None:
+    worker, agency = registry.worker(), registry.agency()
+    case_id = new_id()
+    body = registry.contract_body(worker, agency)
+    registering = threading.Thread(target=registry.post, args=["/contracts", body])
+
+    with registry.house.session("registry") as asking:
+        take_worker_turn(asking, registry.pseudonym())
+        asking.add(ContractLink(case_id=case_id, pseudonym=registry.pseudonym()))
+        asking.flush()
+        registering.start()
+        wait_until_someone_waits(registry)
+        asking.commit()
+    registering.join(timeout=30)
+
+    assert [event.case_id for event in registry.house.published("registry", ContractLinked)] == [case_id]
 
 
 def test_an_allegation_puts_the_agency_on_the_watch_list(registry: Registry) -> None:

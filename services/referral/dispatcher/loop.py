@@ -115,6 +115,7 @@ class Dispatcher:
             try:
                 async with await psycopg.AsyncConnection.connect(address, autocommit=True, connect_timeout=5) as heard:
                     await heard.execute(f"LISTEN {CHANNEL}")
+                    self._wake.set()  # For what was committed while nobody listened.
                     async for _ in heard.notifies():
                         self._wake.set()
             except (psycopg.Error, OSError) as error:

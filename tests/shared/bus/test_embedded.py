@@ -1,0 +1,244 @@
+"""The embedded carrier on real databases: one process alone, order per key, and nobody held up by another's failure."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+from sqlalchemy import select
+
+from deploy.postgres import Server
+from shared.bus import Accept, CarrierDown, Record, Retry
+from shared.bus.embedded import EmbeddedBus, EmbeddedCarrier, SecondProcessError
+from shared.ids import new_id
+from shared.tables import mailbox
+from tests.shared.bus.kafka_world import Seen, until
+from tests.shared.faults.bus_process import REFUSED
+from tests.shared.faults.outage import shut
+from tests.shared.faults.plan import Plan, ended
+from tests.shared.faults.world import CONSUMER, World, embedded
+
+CANARY = "Nguyễn Thị Hằng"
+
+
+@contextlib.asynccontextmanager
+async def draining(carrier: EmbeddedCarrier, topic: str, accept: Accept) -> AsyncIterator[asyncio.Event]:
+    stop = asyncio.Event()
+    task = asyncio.create_task(carrier.consume([topic], accept, stop))
+    try:
+        yield stop
+    finally:
+        stop.set()
+        await task
+
+
+def waiting(world: World) -> list[tuple[str, int]]:
+    """Return the keys in the mailbox with their counted tries, in order."""
+    with world.consumer.engine.connect() as connection:
+        rows = connection.execute(select(mailbox.c.key, mailbox.c.attempts).order_by(mailbox.c.id))
+        return [(row.key, row.attempts) for row in rows]
+
+
+def keys_of(records: list[Record]) -> list[str | None]:
+    return [record.key for record in records]
+
+
+def bus_of(world: World) -> EmbeddedBus:
+    engines = {world.service: world.producer.engine, CONSUMER: world.consumer.engine}
+    return EmbeddedBus(engines, {CONSUMER: [world.topic]})
+
+
+def test_a_second_process_is_refused_and_the_first_keeps_working(world: World) -> None:
+    bus = bus_of(world)
+
+    async def story() -> int:
+        bus.open()
+        child = Plan.of(world).start("bus_process")
+        return await ended(child)
+
+    code = asyncio.run(story())
+
+    assert code == REFUSED
+    bus.close()
+
+
+def test_when_the_first_process_is_killed_the_next_may_start(world: World) -> None:
+    first = Plan.of(world).start("bus_process")
+
+    def refused() -> bool:
+        bus = bus_of(world)
+        try:
+            bus.open()
+        except SecondProcessError:
+            return True
+        bus.close()
+        return False
+
+    async def story() -> None:
+        await until(refused, "the child holds the bus")
+        first.kill()
+        await ended(first)
+        await until(lambda: not refused(), "the bus is free")
+
+    asyncio.run(story())
+
+
+def test_an_event_that_is_published_again_while_it_waits_lies_in_the_mailbox_once(world: World) -> None:
+    records = [world.record(new_id(), number) for number in range(2, 5)]
+    carrier = embedded(world.consumer, world.topic)
+
+    async def story() -> None:
+        await carrier.publish(records[:2])
+        await carrier.publish(records)
+
+    asyncio.run(story())
+
+    assert waiting(world) == [(record.key, 0) for record in records]
+
+
+def test_records_arrive_whole_and_in_order_per_key(world: World) -> None:
+    keys = [new_id() for _ in range(30)]
+    records = [world.record(key, number) for number in range(2, 8) for key in keys]
+    carrier, seen = embedded(world.consumer, world.topic), Seen()
+
+    async def story() -> None:
+        await carrier.start()
+        async with draining(carrier, world.topic, seen):
+            await carrier.publish(records)
+            await until(lambda: len(seen.records) >= len(records), "every record came")
+            await until(lambda: not waiting(world), "the mailbox is empty")
+        await carrier.stop()
+
+    asyncio.run(story())
+
+    came = {record.headers: record for record in seen.records}
+    assert seen.per_key() == {str(key): [record.value for record in records if record.key == str(key)] for key in keys}
+    assert {frozenset(headers) for headers in came} == {frozenset(record.headers) for record in records}
+    assert set(seen.tries) == {0}
+    assert carrier.ready()
+    assert carrier.lag() == 0
+
+
+def test_a_failing_key_is_tried_again_after_its_delay_and_holds_up_no_other(world: World) -> None:
+    failing, sound = new_id(), new_id()
+    records = [world.record(key, number) for number in range(2, 5) for key in (failing, sound)]
+    seen, tries, released = Seen(), list[int](), threading.Event()
+
+    def accept(record: Record, earlier: int) -> None:
+        if record.key == str(failing) and not released.is_set():
+            tries.append(earlier)
+            raise Retry(0.05, counts=len(tries) != 2)
+        seen(record, earlier)
+
+    async def story() -> tuple[list[str | None], list[tuple[str, int]]]:
+        carrier = embedded(world.consumer, world.topic)
+        async with draining(carrier, world.topic, accept):
+            await carrier.publish(records)
+            await until(lambda: len(seen.records) >= 3 and len(tries) >= 4, "the sound key flows")
+            before, behind = keys_of(seen.records), waiting(world)
+            released.set()
+            await until(lambda: not waiting(world), "the failing key flows too")
+        return before, behind
+
+    before, behind = asyncio.run(story())
+
+    assert before == [str(sound)] * 3
+    assert tries[:4] == [0, 1, 1, 2]
+    assert [key for key, _ in behind] == [str(failing)] * 3
+    assert [attempts for _, attempts in behind][1:] == [0, 0]
+    assert seen.per_key()[str(failing)] == [record.value for record in records if record.key == str(failing)]
+
+
+def test_any_other_error_is_tried_again_without_counting_or_telling_what_it_says(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    seen, errors = Seen(), [StopIteration(CANARY), ValueError(CANARY)]
+
+    def accept(record: Record, earlier: int) -> None:
+        if errors:
+            raise errors.pop()
+        seen(record, earlier)
+
+    async def story() -> None:
+        carrier = embedded(world.consumer, world.topic)
+        async with draining(carrier, world.topic, accept):
+            await carrier.publish([world.record(new_id(), 2)])
+            await until(lambda: len(seen.records) == 1, "the record is accepted")
+
+    asyncio.run(story())
+
+    assert seen.tries == [0]
+    assert CANARY not in caplog.text
+
+
+def test_one_failing_consumer_holds_up_no_other(world: World) -> None:
+    """The producing service consumes here as well: its database is the second consumer's."""
+    engines = {"failing": world.producer.engine, "sound": world.consumer.engine}
+    bus = EmbeddedBus(engines, {"failing": [world.topic], "sound": [world.topic]})
+    failing, sound, seen = EmbeddedCarrier(bus, "failing"), EmbeddedCarrier(bus, "sound"), Seen()
+    key = new_id()
+    records = [world.record(key, number) for number in range(2, 12)]
+
+    def fail(record: Record, earlier: int) -> None:
+        raise Retry(0.05)
+
+    async def story() -> None:
+        async with draining(failing, world.topic, fail), draining(sound, world.topic, seen):
+            await failing.publish(records)
+            await until(lambda: len(seen.records) >= len(records), "the sound consumer has all")
+
+    asyncio.run(story())
+
+    assert seen.per_key() == {str(key): [record.value for record in records]}
+    assert world.rows(world.producer, mailbox) == len(records)
+
+
+def test_a_topic_that_nobody_consumes_is_published_to_nobody(world: World) -> None:
+    carrier = embedded(world.consumer, "other.events")
+
+    asyncio.run(carrier.publish([world.record(new_id(), 2)]))
+
+    assert waiting(world) == []
+
+
+def test_told_to_stop_it_finishes_the_event_in_hand_only(world: World) -> None:
+    records = [world.record(new_id(), 2) for _ in range(5)]
+    seen, in_hand, go_on = Seen(), threading.Event(), threading.Event()
+
+    def accept(record: Record, earlier: int) -> None:
+        in_hand.set()
+        go_on.wait(60)
+        seen(record, earlier)
+
+    async def story() -> None:
+        carrier = embedded(world.consumer, world.topic)
+        await carrier.publish(records)
+        async with draining(carrier, world.topic, accept) as stop:
+            await until(in_hand.is_set, "an event is in hand")
+            stop.set()
+            go_on.set()
+
+    asyncio.run(story())
+
+    assert len(seen.records) == 1
+    assert [UUID(key) for key, _ in waiting(world)] == [UUID(record.key) for record in records[1:]]
+
+
+def test_while_a_consumers_database_is_away_nothing_is_acknowledged_and_consuming_goes_on_after(
+    world: World, server: Server
+) -> None:
+    record, seen = world.record(new_id(), 2), Seen()
+    carrier = embedded(world.consumer, world.topic)
+
+    async def story() -> None:
+        async with draining(carrier, world.topic, seen):
+            with shut(server, world.consumer), pytest.raises(CarrierDown, match=CONSUMER):
+                await carrier.publish([record])
+            await carrier.publish([record])
+            await until(lambda: len(seen.records) == 1, "the record came")
+
+    asyncio.run(story())
+
+    assert keys_of(seen.records) == [record.key]

@@ -1,0 +1,1 @@
+"""The whole house, as a person runs it."""

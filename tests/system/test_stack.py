@@ -1,0 +1,70 @@
+"""The journey on the real parts: PostgreSQL over TCP, Apache Kafka, nginx, a process for each service and role."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from deploy import gateway
+from deploy.demo.receiver import Receiver
+from deploy.demo.story import Story
+from deploy.kafka import broker
+from deploy.stack import Stack
+from deploy.state import open_state
+from tests.requirements import missing
+
+pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    try:
+        gateway.find_nginx()
+        broker.install(broker.STATE)
+    except (gateway.GatewayError, broker.BrokerError) as error:
+        missing(f"the stack is not tested: {error}")
+    built = Stack(open_state(tmp_path_factory.mktemp("stack") / "stack"))
+    with built:
+        yield built
+    built.database.destroy()
+
+
+class Interrupted(Story):
+    """The same story, with the broker killed when the office asks its partners, and back when it has asked."""
+
+    broker: broker.Broker
+
+    def _consent_and_referrals(self) -> None:
+        self.broker.kill()
+        super()._consent_and_referrals()
+        self.broker.start()
+
+
+def test_the_story_is_told_on_the_real_parts(stack: Stack) -> None:
+    with httpx.Client(base_url=stack.public_url, timeout=30) as client, Receiver() as receiver:
+        Story(client, stack.state, receiver).play()
+
+
+def test_the_story_is_told_while_the_broker_is_killed_and_restarted(stack: Stack) -> None:
+    with httpx.Client(base_url=stack.public_url, timeout=30) as client, Receiver() as receiver:
+        story = Interrupted(client, stack.state, receiver)
+        story.broker = stack.broker
+
+        story.play()
+
+
+def test_the_gateway_hides_metrics_and_the_services_trust_only_it(stack: Stack) -> None:
+    with httpx.Client(base_url=stack.public_url) as client:
+        hidden = client.get("/intake/metrics")
+        unknown = client.get("/nothing/here")
+
+    assert hidden.status_code == 404
+    assert hidden.headers["content-type"] == "application/problem+json"
+    assert unknown.json()["type"] == "urn:baoho:problem:not-found"
+
+
+def test_no_process_is_started_without_its_secrets_in_files_for_its_owner_alone(stack: Stack) -> None:
+    open_files = [path for path in Path(stack.state).rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
+
+    assert [path.name for path in open_files if path.name.endswith((".json", ".pem"))] == []
