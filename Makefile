@@ -16,7 +16,7 @@ help: ## List the targets.
 $(ready): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
 	@$(PYTHON) -m venv .venv || { echo "install python3-venv"; exit 1; }
-	@echo "installing what requirements.lock names (once) ..."
+	@echo "installing what requirements.lock names (once) ..." >&2
 	@$(venv)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@$(venv)/python -m compileall -q shared services deploy
 	@touch $@
@@ -45,6 +45,7 @@ lint: $(ready) ## Check style, types, and who imports whom.
 	@$(venv)/ruff format --check --quiet . || { echo "run make format"; exit 1; }
 	@$(venv)/ruff check --quiet .
 	@$(venv)/mypy shared services deploy tests
+	@mkdir -p -m 700 var
 	@$(venv)/lint-imports --no-cache >var/imports.log 2>&1 || { cat var/imports.log; exit 1; }
 
 format: $(ready) ## Write the code as the formatter wants it.

@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import os
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -156,4 +155,4 @@ def _workers(runtimes: dict[str, Runtime]) -> tuple[EmbeddedBus, Sequence[Worker
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

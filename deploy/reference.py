@@ -105,7 +105,8 @@ def access() -> str:
     parts = [
         "# Access",
         "*Made by `make docs` from the hand-written `tests/access_matrix.py`, which tests hold the services to.*",
-        "Each cell: own object / foreign object. ✓ allowed, 403 forbidden, 404 does not exist for this caller, – no object involved.",
+        "Each cell: own object / foreign object; one mark where no object is involved. ✓ is allowed, 403 forbidden, "
+        + "404 does not exist for this caller.",
     ]
     for service, operations in MATRIX.items():
         head = "| Operation | " + " | ".join(role.replace("_", " ") for role in ROLES) + " |"

@@ -58,6 +58,9 @@ def keep_answer(session: Session, answer: Answer) -> None:
     """Store a 2xx answer sealed under the key that was taken, in the transaction of the act."""
     key_mac, body_mac = session.info["idempotency"]
     row = session.info.get("row")
+    if row is not None and row.__tablename__ not in runtime_of(session).visible:
+        message = f"access.VISIBLE lacks {row.__tablename__}: its answers could not be given again"
+        raise LookupError(message)
     session.connection().execute(
         insert(idempotency).values(
             key_mac=key_mac,

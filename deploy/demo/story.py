@@ -172,7 +172,7 @@ class Story:
             ("lawyer", LEGAL_AID_ORG, "legal_aid", False),
             ("shelter", SHELTER_ORG, "shelter", True),
         ):
-            wanted = {"organization_id": str(org), "service_type": service, "priority": "p1"}
+            wanted: dict[str, Any] = {"organization_id": str(org), "service_type": service, "priority": "p1"}
             wanted |= {"population": "women", "needs_bed": bed}
             self.officer.post(f"{self.case}/referrals", wanted, expect=409)
             consent = {"purpose": "referral", "organization_id": str(org), "service_type": service, "fields": SHARED}
@@ -185,20 +185,8 @@ class Story:
 
     def _partners_answer(self) -> None:
         self.free = self._free_beds()
-        for name, partner in (("lawyer", self.lawyer), ("shelter", self.shelter)):
-            referral = self.referrals[name]
-            wait_for(
-                f"the {name} is told", lambda referral=referral: self.receiver.messages(referral, "referral.requested")
-            )
-            told = self.receiver.messages(referral, "referral.requested")[0]
-            check("Hằng" not in str(told), "the webhook holds no name")
-            seen = partner.get(f"/intake/v1/disclosures/{referral}")
-            check(
-                seen["name"] == "Nguyễn Thị Hằng" and seen.get("narrative") is None,
-                "only the consented fields are shown",
-            )
-            partner.post(f"/referral/v1/referrals/{referral}/accept", expect=200)
-            self.say(f"Partner: the {name} gets a signed webhook, reads what consent allows, and accepts.")
+        self._accept("lawyer", self.lawyer)
+        self._accept("shelter", self.shelter)
         check(self.receiver.refused == 0, "every webhook's signature held")
         stranger = self.lawyer.get(f"/intake/v1/disclosures/{self.referrals['shelter']}", expect=404)
         check(stranger["status"] == 404, "another partner's referral does not exist for the lawyer")  # noqa: PLR2004
@@ -207,6 +195,16 @@ class Story:
         wait_for("the mission sees care", lambda: self._progress() == "in_care")
         check("shelter" not in str(self.mission.get(self.hotline_case)).lower(), "the mission sees no partner")
         self.say("Taipei: the mission sees: in care. Not where, not with whom.")
+
+    def _accept(self, name: str, partner: Person) -> None:
+        referral = self.referrals[name]
+        requested = wait_for(f"the {name} is told", lambda: self.receiver.messages(referral, "referral.requested"))
+        check("Hằng" not in str(requested), "the webhook holds no name")
+        seen = partner.get(f"/intake/v1/disclosures/{referral}")
+        check(seen["name"] == "Nguyễn Thị Hằng", "the consented fields are shown")
+        check("narrative" not in seen, "and no other field")
+        partner.post(f"/referral/v1/referrals/{referral}/accept", expect=200)
+        self.say(f"Partner: the {name} gets a signed webhook, reads what consent allows, and accepts.")
 
     def _money_comes_back(self) -> None:
         wait_for("the office knows of both answers", self._both_accepted)

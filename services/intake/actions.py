@@ -4,6 +4,7 @@ from sqlmodel import Session
 
 from services.intake.models import CaseFile, LinkState, Person, TimelineEntry, Told
 from shared.clock import now
+from shared.concurrency import take_turn
 from shared.contracts.intake import ContractLinkRequested
 from shared.outbox import publish
 from shared.people import index_name, open_sealed, seal
@@ -17,6 +18,14 @@ NARRATIVE = "case_file.narrative"
 def tell(session: Session, case: CaseFile, code: Told, **details: object) -> None:
     """Write one step into a case's timeline; `details` are codes, ids and numbers, never what someone said."""
     session.add(TimelineEntry(case_id=case.id, at=now(), code=code, actor=act_of(session).actor, details=details))
+
+
+def hold_person(session: Session, person_id: object) -> None:
+    """Keep a person from being erased while something begins for her, and the other way round.
+
+    It is held before any row is locked: an erasure holds it too, and then waits for the rows of her cases.
+    """
+    take_turn(session, "person", str(person_id))
 
 
 def take_down(session: Session, person: Person, details: PersonDetails | StoredPerson) -> None:

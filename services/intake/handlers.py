@@ -4,10 +4,10 @@ from sqlmodel import Session
 
 from services.intake import access, rules
 from services.intake.access import ReferralNews
-from services.intake.actions import NARRATIVE, ask_for_contract, take_down, tell
+from services.intake.actions import NARRATIVE, ask_for_contract, hold_person, take_down, tell
 from services.intake.models import CaseContract, CaseFile, Channel, Partner, Person, Priority, ReferralStatus, Told
 from shared import codes
-from shared.access import locked, store
+from shared.access import locked, one, store
 from shared.clock import local_date, today
 from shared.concurrency import take_turn
 from shared.contracts.hotline import HandOverDetails, HotlineCaseHandedOver
@@ -65,6 +65,7 @@ def open_handed_over_case(session: Session, event: HotlineCaseHandedOver) -> Non
 
 def apply_hand_over(session: Session, details: HandOverDetails, params: dict[str, str]) -> None:
     """Take down who is in need and what happened; someone erased meanwhile stays erased."""
+    hold_person(session, one(session, access.handed_over_case_for(params)).person_id)
     case = locked(session, access.handed_over_case_for(params))
     person = locked(session, access.person_for(case))
     if person.erased_at is not None:

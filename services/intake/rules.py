@@ -6,7 +6,6 @@ from types import MappingProxyType
 from uuid import UUID
 
 from services.intake.models import (
-    OPEN,
     Answer,
     CaseFile,
     CaseStatus,
@@ -167,11 +166,6 @@ def withdraw(consent: Consent, at: datetime, why: WithdrawalReason | None) -> No
     if consent.withdrawn_at is not None:
         raise Conflict("already_withdrawn")
     consent.withdrawn_at, consent.withdrawn_why = at, why
-
-
-def is_open(referral: Referral) -> bool:
-    """Say whether someone still waits for, or gives, this service."""
-    return referral.status in OPEN
 
 
 def indications(indicators: Mapping[str, str]) -> list[str]:

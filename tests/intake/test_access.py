@@ -1,6 +1,7 @@
 """Which rows exist for whom, down to tokens that lack what their role needs."""
 
 import pytest
+from sqlmodel import select
 
 from services.intake import access
 from services.intake.access import VISIBLE
@@ -99,7 +100,7 @@ def test_partners_are_chosen_by_case_workers_among_the_active(world: World) -> N
     with world.house.session("intake") as session:
         chosen = [partner.id for partner in session.exec(access.visible_partners(OFFICER))]
         others = session.exec(access.visible_partners(who(Role.ANALYST))).all()
-        stored = {partner.id for partner in session.query(Partner)}
+        stored = {partner.id for partner in session.exec(select(Partner))}
 
     assert (chosen, others) == ([active], [])
     assert stored == {active, inactive}

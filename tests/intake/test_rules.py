@@ -38,8 +38,16 @@ def case(status: CaseStatus = CaseStatus.OPENED, **changes: Any) -> CaseFile:
     return CaseFile(status=status, **changes)
 
 
-def referral(status: ReferralStatus = ReferralStatus.REQUESTED) -> Referral:
-    return Referral(status=status, bed_held=False)
+def referral(status: ReferralStatus = ReferralStatus.REQUESTED, **changes: Any) -> Referral:
+    return Referral(status=status, bed_held=False, **changes)
+
+
+def consent(**changes: Any) -> Consent:
+    return Consent(withdrawn_at=None, **changes)
+
+
+def task(**changes: Any) -> Task:
+    return Task(status=TaskStatus.OPEN, recorded_by="an", **changes)
 
 
 def test_every_status_says_what_may_follow() -> None:
@@ -48,7 +56,7 @@ def test_every_status_says_what_may_follow() -> None:
     assert set(rules.TASK_TRANSITIONS) == set(TaskStatus)
 
 
-@pytest.mark.parametrize(("status", "to"), product(CaseStatus, CaseStatus))
+@pytest.mark.parametrize(("status", "to"), [*product(CaseStatus, CaseStatus)])
 def test_a_case_takes_the_steps_that_are_allowed_and_no_other(status: CaseStatus, to: CaseStatus) -> None:
     moving = case(status)
 
@@ -61,7 +69,7 @@ def test_a_case_takes_the_steps_that_are_allowed_and_no_other(status: CaseStatus
         assert moving.status is status
 
 
-@pytest.mark.parametrize(("status", "to"), product(ReferralStatus, ReferralStatus))
+@pytest.mark.parametrize(("status", "to"), [*product(ReferralStatus, ReferralStatus)])
 def test_a_referral_never_goes_back_and_never_leaves_an_end(status: ReferralStatus, to: ReferralStatus) -> None:
     moving = referral(status)
 
@@ -176,13 +184,13 @@ def test_a_contract_found_later_is_linked_after_all() -> None:
 
 
 def test_a_consent_is_withdrawn_once() -> None:
-    consent = Consent(withdrawn_at=None)
-    rules.withdraw(consent, NOON, None)
+    given = consent()
+    rules.withdraw(given, NOON, None)
 
     with pytest.raises(Conflict):
-        rules.withdraw(consent, NOON, None)
+        rules.withdraw(given, NOON, None)
 
-    assert consent.withdrawn_at == NOON
+    assert given.withdrawn_at == NOON
 
 
 def test_there_are_eleven_indicators_and_each_is_one_that_can_be_indicated() -> None:
@@ -208,15 +216,15 @@ def test_a_review_is_due_at_the_end_of_its_day_in_viet_nam(found: list[str], day
 
 
 def test_a_decision_is_another_persons_and_final() -> None:
-    task = Task(status=TaskStatus.OPEN, recorded_by="an")
+    review = task()
 
     with pytest.raises(Conflict):
-        rules.decide(task, Decision.NO_INDICATION, "an", NOON)
-    rules.decide(task, Decision.NO_INDICATION, "chi", NOON)
+        rules.decide(review, Decision.NO_INDICATION, "an", NOON)
+    rules.decide(review, Decision.NO_INDICATION, "chi", NOON)
     with pytest.raises(IllegalTransition):
-        rules.decide(task, Decision.CONTINUE_SUPPORT, "chi", NOON)
+        rules.decide(review, Decision.CONTINUE_SUPPORT, "chi", NOON)
 
-    assert (task.status, task.decision, task.decided_by) == (TaskStatus.DONE, Decision.NO_INDICATION, "chi")
+    assert (review.status, review.decision, review.decided_by) == (TaskStatus.DONE, Decision.NO_INDICATION, "chi")
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,13 @@ import sys
 from datetime import datetime, timedelta
 
 import pytest
+from sqlalchemy.engine import make_url
+from sqlmodel import col, select
 from standardwebhooks import Webhook
+from structlog.testing import capture_logs
 
+from deploy.postgres import Server
+from services.referral.models import Endpoint
 from shared.clock import now
 from shared.webhooks import PublicKey, verify
 from tests.harness import House, free_port
@@ -164,3 +169,42 @@ async def test_a_process_of_its_own_delivers_and_stops_when_told(partners: Partn
 
     assert stopped == 0
     assert len(partner.requests) == 1
+
+
+async def test_a_secret_that_was_moved_to_another_endpoint_signs_nothing(partners: Partners, house: House) -> None:
+    async with receiver(answers(200)) as robbed, receiver(answers(200)) as partner:
+        await arrange(partners, robbed, partner)
+        with house.session("referral") as session:
+            first, second = session.exec(select(Endpoint).order_by(col(Endpoint.seq))).all()
+            first.secret = second.secret
+            session.commit()
+        await ask(partners)
+        with capture_logs() as logged:
+            async with running(house.runtime("referral")):
+                await until(lambda: sorted(statuses(partners)) == ["delivered", "pending"])
+                await until(lambda: "delivery_interrupted" in {entry["event"] for entry in logged})
+
+    assert robbed.requests == []
+
+
+async def test_a_database_that_was_away_is_taken_up_again(partners: Partners, house: House, server: Server) -> None:
+    database = make_url(house.url("referral")).database
+    async with receiver(answers(200)) as partner:
+        await arrange(partners, partner)
+        with capture_logs() as logged:
+            async with running(house.runtime("referral")):
+                with server.connect() as superuser:
+                    superuser.autocommit = True
+                    superuser.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS false')
+                    superuser.execute(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database,)
+                    )
+                    await until(
+                        lambda: (
+                            {"dispatcher_lost_database", "dispatcher_hears_nothing"}
+                            <= {entry["event"] for entry in logged}
+                        )
+                    )
+                    superuser.execute(f'ALTER DATABASE "{database}" ALLOW_CONNECTIONS true')
+                await ask(partners)
+                await until(lambda: statuses(partners) == ["delivered"])

@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import threading
 from datetime import timedelta
 
 import pytest
+from sqlmodel import select
+from structlog.testing import capture_logs
 
 from services.referral.dispatcher import Dispatcher
 from services.referral.dispatcher.leases import Leases
-from services.referral.models import DeliveryStatus
+from services.referral.models import DeliveryStatus, Endpoint
 from shared.clock import now
 from shared.webhooks import Outcome, Reason, Verdict, verdict
 from tests.harness import House
@@ -142,6 +145,25 @@ async def test_two_dispatchers_together_keep_to_the_limit_and_send_each_message_
     assert most <= 5
 
 
+async def test_dispatchers_that_look_at_the_same_moment_lease_no_more_than_the_limit(
+    partners: Partners, house: House
+) -> None:
+    async with receiver(answers(200)) as partner:
+        await arrange(partners, partner)
+    for _ in range(40):
+        await ask(partners)
+    leases = Leases(house.runtime("referral"), in_flight=5, lease=timedelta(seconds=60), schedule=soon)
+    start = threading.Barrier(4)
+
+    def take() -> int:
+        start.wait()
+        return len(leases.take())
+
+    taken = await asyncio.gather(*(asyncio.to_thread(take) for _ in range(4)))
+
+    assert sum(taken) == 5
+
+
 async def test_a_dispatcher_lost_between_sending_and_recording_is_made_good_with_the_same_id(
     partners: Partners, house: House
 ) -> None:
@@ -179,4 +201,21 @@ async def test_who_lost_a_lease_records_the_try_and_changes_nothing_else(partner
 
     assert (meanwhile["status"], len(meanwhile["attempts"])) == (DeliveryStatus.PENDING, 1)
     assert statuses(partners) == ["delivered"]
+    assert partners.get("endpoints", partners.manager).json()["items"][0]["active"] is True
+
+
+async def test_an_endpoint_that_failed_for_a_day_is_warned_about_and_used_on(partners: Partners, house: House) -> None:
+    async with receiver(answers(200)) as partner:
+        await arrange(partners, partner)
+    await ask(partners)
+    with house.session("referral") as session:
+        session.exec(select(Endpoint)).one().failing_since = now() - timedelta(hours=25)
+        session.commit()
+    leases = Leases(house.runtime("referral"), in_flight=5, lease=timedelta(seconds=60), schedule=soon)
+    [leased] = await asyncio.to_thread(leases.take)
+
+    with capture_logs() as logged:
+        await asyncio.to_thread(leases.record, leased, Outcome(500, Reason.HTTP_ERROR, None, timedelta()), now())
+
+    assert [entry["event"] for entry in logged] == ["endpoint_failing"]
     assert partners.get("endpoints", partners.manager).json()["items"][0]["active"] is True

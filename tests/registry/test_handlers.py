@@ -156,6 +156,18 @@ def test_a_corrected_document_takes_the_wrong_contract_away(registry: Registry) 
     assert registry.fetch(case_id).status_code == 404
 
 
+def test_a_case_with_a_corrected_document_waits_for_the_contract_of_that_document(registry: Registry) -> None:
+    case_id = registry.ask_for_link(registry.pseudonym())
+    registry.ask_for_link(registry.pseudonym(number="040099001234"), case_id)
+
+    registry.contract(registry.worker(), registry.agency())
+    wrong = registry.fetch(case_id).status_code
+    contract = registry.contract(registry.worker(document_number="040099001234"), registry.agency())
+
+    assert wrong == 404
+    assert registry.fetch(case_id).json()["contract_id"] == contract["id"]
+
+
 def test_a_request_waits_for_a_registration_under_way_and_finds_it(registry: Registry) -> None:
     worker, agency = registry.worker(), registry.agency()
     asking = threading.Thread(target=registry.ask_for_link, args=[registry.pseudonym()])

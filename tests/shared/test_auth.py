@@ -88,7 +88,8 @@ def test_a_request_without_a_token_answers_401(client: Api, header: dict[str, st
 @pytest.mark.parametrize(
     "garbage", ["x", "a.b.c", "..", "eyJhbGciOiJFUzI1NiJ9.e30.", "é", "\x7f", "a" * 5000, "e30.e30.e30"]
 )
-def test_garbage_for_a_token_answers_401(client: Api, state: Path, garbage: str) -> None:
+@pytest.mark.usefixtures("state")
+def test_garbage_for_a_token_answers_401(client: Api, garbage: str) -> None:
     answer = client.get(ACTOR, headers={"Authorization": f"Bearer {garbage}".encode()})
 
     assert answer.status_code == 401

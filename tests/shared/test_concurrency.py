@@ -108,7 +108,7 @@ def test_a_step_that_can_be_taken_once_is_taken_once(house: House, token: Any, h
     assert Counter(answer.status_code for answer in answers) == {200: 1, 409: OFFICERS - 1}
 
 
-def test_one_reference_posted_many_times_at_once_is_one_case(house: House, token: Any, http: httpx.Client) -> None:
+def test_one_reference_posted_many_times_at_once_is_one_case(token: Any, http: httpx.Client) -> None:
     mission = token("mission_officer")
 
     def post(_number: int) -> httpx.Response:

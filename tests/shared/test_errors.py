@@ -122,7 +122,7 @@ def test_a_change_with_the_present_etag_goes_through(house: House, token: Any, m
     assert answer.headers["etag"] == '"2"'
 
 
-def test_a_rejected_field_is_told_with_pointer_code_and_what_was_expected_in_both_languages(token: Any) -> None:
+def test_a_rejected_field_is_told_with_pointer_code_and_what_was_expected_in_both_languages() -> None:
     client = client_of(specimen(dry_runtime()))
     body = {"number": CANARY, "person": {"sex": CANARY}}
 

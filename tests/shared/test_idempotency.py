@@ -215,3 +215,16 @@ def forget(house: House) -> None:
     with house.session("hotline") as session:
         forget_old_keys(session)
         session.commit()
+
+
+def test_a_post_whose_row_nobody_could_look_for_again_is_refused_at_once_and_not_at_its_replay(
+    house: House, token: Any
+) -> None:
+    house.runtime("hotline")
+    runtime = open_runtime("hotline", house.settings("hotline"), {})
+
+    answer = client_of(build(runtime)).post(CASES, json=CASE, headers=token("mission_officer"))
+    runtime.close()
+
+    assert answer.status_code == 500
+    assert counts(house)["hotline_case"] == 0

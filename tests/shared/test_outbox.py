@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import socket
+import time
 from collections.abc import AsyncIterator
 from uuid import UUID
 
@@ -121,7 +123,7 @@ def test_the_database_refuses_a_payload_over_64_kib_too(world: World) -> None:
 def test_more_events_than_one_batch_are_carried_in_order(world: World) -> None:
     [counter] = world.counters(1)
     with world.producer.session(ACT) as session:
-        for _ in range(2 * BATCH + 1):
+        for _ in range(BATCH + 1):
             count(session, counter)
         session.commit()
     carrier = Watched(embedded(world.consumer, world.topic))
@@ -134,8 +136,8 @@ def test_more_events_than_one_batch_are_carried_in_order(world: World) -> None:
 
     with world.consumer.engine.connect() as connection:
         came = [int(row.headers["ce_sequence"]) for row in connection.execute(mailbox.select().order_by(mailbox.c.id))]
-    assert came == list(range(2, 2 * BATCH + 3))
-    assert carrier.published == 3
+    assert came == list(range(2, BATCH + 3))
+    assert carrier.published == 2
 
 
 class Flaky(Watched):
@@ -235,6 +237,22 @@ def test_a_waker_whose_database_was_away_wakes_again_after(world: World, server:
     waker.close()
 
     assert not waker._thread.is_alive()
+
+
+def test_a_waker_does_not_storm_a_database_that_refuses_it() -> None:
+    refused = 0
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        door.settimeout(2)
+        waker = Waker(f"host=127.0.0.1 port={door.getsockname()[1]} dbname=none user=nobody sslmode=disable")
+        waker.wake()
+        until_when = time.monotonic() + 2
+        while time.monotonic() < until_when:
+            with contextlib.suppress(TimeoutError):
+                door.accept()[0].close()
+                refused += 1
+        waker.close()
+
+    assert 0 < refused < 50
 
 
 def listening(world: World) -> bool:

@@ -77,7 +77,9 @@ def write(world: World, number: int, counters: list[UUID]) -> None:
 async def one_leader(world: World, carrier: Carrier) -> AsyncIterator[None]:
     """The relay as it is."""
     stop = asyncio.Event()
-    task = asyncio.create_task(Relay(conninfo(world.producer.settings.database_url.get_secret_value()), carrier, poll=0.01).run(stop))
+    task = asyncio.create_task(
+        Relay(conninfo(world.producer.settings.database_url.get_secret_value()), carrier, poll=0.01).run(stop)
+    )
     yield
     stop.set()
     await task
@@ -95,7 +97,9 @@ async def skipping_relays(world: World, carrier: Carrier) -> AsyncIterator[None]
 
 async def _skip_locked(world: World, carrier: Carrier, stop: asyncio.Event) -> None:
     taken = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)"
-    connection = await psycopg.AsyncConnection.connect(conninfo(world.producer.settings.database_url.get_secret_value()), row_factory=namedtuple_row)
+    connection = await psycopg.AsyncConnection.connect(
+        conninfo(world.producer.settings.database_url.get_secret_value()), row_factory=namedtuple_row
+    )
     async with connection:
         while not stop.is_set():
             cursor = await connection.execute(f"{taken} RETURNING *", (SKIPPING_BATCH,))

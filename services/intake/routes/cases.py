@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 
 from services.intake import access, rules
 from services.intake.access import CanReadCases, CanRegisterCase, CanUpdateCase
-from services.intake.actions import NARRATIVE, ask_for_contract, opened, take_down, tell
+from services.intake.actions import NARRATIVE, ask_for_contract, hold_person, opened, take_down, tell
 from services.intake.models import CaseContract, CaseFile, CaseStatus, Person, TimelineEntry, Told
 from services.intake.schemas.cases import (
     ArticleRead,
@@ -29,7 +29,6 @@ from shared import codes
 from shared.access import locked, one, store
 from shared.audit import record_read
 from shared.auth import Principal
-from shared.concurrency import take_turn
 from shared.contracts.intake import CaseOpened
 from shared.contracts.registry import FindingDetails
 from shared.edge import SessionDep, router
@@ -38,6 +37,7 @@ from shared.money import Money
 from shared.outbox import publish
 from shared.paging import SEVERAL, Page, Paging
 from shared.people import open_sealed, seal
+from shared.person import PersonDetails
 from shared.schema import ComplaintCode
 
 api = router("/intake/v1")
@@ -53,7 +53,10 @@ def register_case(
     office = access.desk_of(officer)
     if office is None:
         raise Forbidden(permission="case:register", office=officer.office)
-    person = _known_person(session, officer, body.person_id) if body.person_id else _new_person(session, office, body)
+    if body.person is not None:
+        person = _new_person(session, office, body.person)
+    else:
+        person = _known_person(session, officer, body.person_id)
     case = store(session, _new_case(session, office, person, body))
     tell(session, case, Told.CASE_OPENED, channel=case.channel, complaint_types=case.complaint_types)
     publish(session, case, CaseOpened(case_id=case.id, office=case.office, province=case.province))
@@ -139,21 +142,20 @@ def shown(session: Session, reader: Principal, case: CaseFile) -> CaseRead:
     )
 
 
-def _known_person(session: Session, officer: Principal, person_id: UUID) -> Person:
+def _known_person(session: Session, officer: Principal, person_id: UUID | None) -> Person:
     """Return a person the office knows; she cannot be erased while this transaction lasts."""
-    take_turn(session, "person", str(person_id))
+    hold_person(session, person_id)
     person = session.exec(access.visible_people(officer).where(Person.id == person_id)).one_or_none()
     if person is None:
         raise InvalidInput.at("/person_id", "unknown", "một người văn phòng đã biết", "a person the office knows")
     return person
 
 
-def _new_person(session: Session, office: codes.Office, body: CaseRegister) -> Person:
+def _new_person(session: Session, office: codes.Office, details: PersonDetails) -> Person:
     person = Person(office=office.code, province=office.province)
     session.add(person)
     session.flush()
-    if body.person is not None:
-        take_down(session, person, body.person)
+    take_down(session, person, details)
     return person
 
 

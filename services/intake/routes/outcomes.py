@@ -4,13 +4,12 @@ from uuid import UUID
 
 from services.intake import access, rules
 from services.intake.access import CanCloseCase, CanConfirmCase, CanResolveCase
-from services.intake.actions import tell
+from services.intake.actions import hold_person, tell
 from services.intake.models import CaseFile, CaseStatus, Referral, ReferralStatus, Told
 from services.intake.routes.cases import shown
 from services.intake.schemas.cases import CaseRead, Confirmation, Resolution
-from shared.access import locked
+from shared.access import locked, one
 from shared.clock import now
-from shared.concurrency import take_turn
 from shared.contracts.intake import CaseClosed, CaseInCare, CaseReopened
 from shared.edge import SessionDep, router
 from shared.errors import PersonErased
@@ -63,9 +62,9 @@ def close_case(case_id: UUID, supervisor: CanCloseCase, session: SessionDep) -> 
 @api.post("/cases/{case_id}/reopen")
 def reopen_case(case_id: UUID, supervisor: CanCloseCase, session: SessionDep) -> CaseRead:
     """Let a closed case go on; not when its person was erased, for nobody could be helped by it."""
+    hold_person(session, one(session, access.visible_cases(supervisor).where(CaseFile.id == case_id)).person_id)
     case = locked(session, access.visible_cases(supervisor).where(CaseFile.id == case_id))
     rules.reopen(case)
-    take_turn(session, "person", str(case.person_id))
     if session.exec(access.visible_person_of(supervisor, case.id)).one().erased_at is not None:
         raise PersonErased
     tell(session, case, Told.CASE_REOPENED)

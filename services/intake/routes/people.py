@@ -7,7 +7,7 @@ from sqlmodel import Session, col
 
 from services.intake import access
 from services.intake.access import CanErase, CanSearchPeople
-from services.intake.actions import opened, tell
+from services.intake.actions import hold_person, opened, tell
 from services.intake.models import CaseFile, Person, Told
 from services.intake.schemas.people import PersonRead, PersonSearch
 from shared import people
@@ -15,7 +15,6 @@ from shared.access import locked
 from shared.audit import record_read
 from shared.auth import STORES_NOTHING, Principal
 from shared.clock import now
-from shared.concurrency import take_turn
 from shared.edge import SessionDep, router
 from shared.errors import Conflict
 from shared.paging import Page, Paging
@@ -44,7 +43,7 @@ def search_people(
 @api.post("/people/{person_id}/erase")
 def erase_person(person_id: UUID, supervisor: CanErase, session: SessionDep) -> PersonRead:
     """Destroy what opens a person's details, in every case of hers; the cases stay, as figures without a person."""
-    take_turn(session, "person", str(person_id))
+    hold_person(session, person_id)
     person = locked(session, access.visible_people(supervisor).where(Person.id == person_id))
     if session.exec(access.open_cases_of(person)).first() is not None:
         raise Conflict("open_cases")

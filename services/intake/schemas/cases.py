@@ -130,6 +130,8 @@ class FindingRead(Output):
     vi: str
     en: str
     citation: str
+    """Where the rule stands, in Vietnamese; empty where no rule is known."""
+    citation_en: str
     numbers: dict[str, str]
     confirmed: bool
     article: ArticleRead | None

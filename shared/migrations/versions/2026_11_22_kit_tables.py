@@ -147,6 +147,8 @@ def upgrade() -> None:
         DO $$ BEGIN
             EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON audit, audit_seal FROM %I',
                            replace(current_user, '_owner', '_app'));
+            EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON alembic_version FROM %I',
+                           replace(current_user, '_owner', '_app'));
         END $$
         """
     )

@@ -14,7 +14,9 @@ LIFETIME = 120
 def main(plan: Plan) -> int:
     """Open the bus and hold it."""
     world = plan.world()
-    bus = EmbeddedBus({world.service: world.producer.engine, CONSUMER: world.consumer.engine}, {CONSUMER: [world.topic]})
+    bus = EmbeddedBus(
+        {world.service: world.producer.engine, CONSUMER: world.consumer.engine}, {CONSUMER: [world.topic]}
+    )
     try:
         bus.open()
     except SecondProcessError:

@@ -18,16 +18,18 @@ DEADLINE = 90.0
 
 
 class Plan(BaseModel):
-    """Where the two services are, how events travel, and when to die (0: never)."""
+    """Where the two services are, how events travel, when to die (0: never), and where to wait."""
 
     service: str
     producer_url: str
     consumer_url: str
     bootstrap: str | None = None
     die_at: int = 0
+    gate: str = ""
+    """A folder in which the child says `in_hand`, and the test `go_on`."""
 
     @classmethod
-    def of(cls, world: World, *, bootstrap: str | None = None, die_at: int = 0) -> Self:
+    def of(cls, world: World, *, bootstrap: str | None = None, die_at: int = 0, gate: str = "") -> Self:
         """Return the plan for a child in a test's world."""
         return cls(
             service=world.service,
@@ -35,6 +37,7 @@ class Plan(BaseModel):
             consumer_url=world.consumer.settings.database_url.get_secret_value(),
             bootstrap=bootstrap,
             die_at=die_at,
+            gate=gate,
         )
 
     @classmethod

@@ -8,18 +8,20 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Column, Identity, Integer, Table, Uuid, create_engine, insert
 from sqlmodel import Session, SQLModel, select
 
+from deploy.identity import ISSUER
 from shared.access import locked, store
 from shared.bus import Accept, Carrier, Record
 from shared.bus.embedded import EmbeddedBus, EmbeddedCarrier
 from shared.bus.kafka import KafkaCarrier
 from shared.clock import now
 from shared.columns import Versioned, new_registry
+from shared.contracts.hotline import HandOverDetails
 from shared.crypto import Vault
 from shared.db import make_engine
 from shared.events import Envelope, Event, headers_for, topic_of
@@ -74,24 +76,22 @@ def counted_by(service: str) -> type[Counted]:
     return CountedHere
 
 
-def open_runtime(service: str, url: str, *, pool_size: int = 16, wake: Callable[[], None] = lambda: None) -> Runtime:
-    """Open a service of this house; its settings name nothing but its database."""
-    settings = ServiceSettings(
-        public_url="http://127.0.0.1:8000",
-        oidc_issuer="urn:baoho:identity:development",
-        oidc_jwks_url="http://127.0.0.1:9/jwks",
-        oidc_token_url="http://127.0.0.1:9/token",
-        database_url=url,
-        service_keys=f"k1:{b64encode(secrets.token_bytes(32)).decode()}",
-        client_secret=secrets.token_urlsafe(32),
-    )
-    return Runtime(
-        service,
-        settings,
-        make_engine(url, pool_size=pool_size),
-        Vault(service, {"k1": secrets.token_bytes(32)}),
-        wake=wake,
-    )
+def open_runtime(
+    service: str, url: str, *, pool_size: int = 16, wake: Callable[[], None] = lambda: None, **changes: Any
+) -> Runtime:
+    """Open a service of this house; its settings name nothing that answers but its database, unless changed."""
+    values = {
+        "public_url": "http://127.0.0.1:9",
+        "oidc_issuer": ISSUER,
+        "oidc_jwks_url": "http://127.0.0.1:9/jwks",
+        "oidc_token_url": "http://127.0.0.1:9/token",
+        "database_url": url,
+        "service_keys": f"k1:{b64encode(secrets.token_bytes(32)).decode()}",
+        "client_secret": secrets.token_urlsafe(32),
+    }
+    settings = ServiceSettings(**{**values, **changes})
+    vault = Vault(service, {"k1": secrets.token_bytes(32)})
+    return Runtime(service, settings, make_engine(url, pool_size=pool_size), vault, wake=wake)
 
 
 def make_tables(owner_url: str) -> None:
@@ -170,6 +170,13 @@ def count_once(runtime: Runtime, *counters: UUID) -> None:
 def note_effect(session: Session, event: Counted) -> None:
     """Handle an event: note it."""
     session.connection().execute(insert(effect).values(counter_id=event.counter_id, number=event.number))
+
+
+def note_hand_over(session: Session, details: HandOverDetails, params: dict[str, str]) -> None:
+    """Apply fetched details: note whose they are, and how much was said."""
+    assert params == {"hotline_case_id": str(details.hotline_case_id)}
+    values = {"counter_id": details.hotline_case_id, "number": len(details.narrative)}
+    session.connection().execute(insert(effect).values(**values))
 
 
 def embedded(consumer: Runtime, topic: str) -> EmbeddedCarrier:

@@ -1,0 +1,1 @@
+"""Who may do what, tried at every operation, and what must never be seen anywhere, looked for everywhere."""

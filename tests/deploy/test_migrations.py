@@ -1,0 +1,46 @@
+"""Migrations: they make exactly what the models say, and the running service may not touch tables."""
+
+import psycopg
+import pytest
+from alembic import command
+from sqlalchemy import create_engine
+
+from deploy.postgres import SERVICES, Server
+from shared import migrations
+from shared.db import conninfo
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_models_and_migrations_agree(server: Server, service: str) -> None:
+    command.check(migrations.config(service, server.url(service, "owner")))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_migrated_database_is_at_head_and_migrating_again_is_harmless(server: Server, service: str) -> None:
+    migrations.upgrade(service, server.url(service, "owner"))
+    engine = create_engine(server.url(service))
+
+    at_head = migrations.at_head(engine, service)
+
+    engine.dispose()
+    assert at_head
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE x (y int)", "ALTER TABLE outbox ADD z int", "DROP TABLE inbox"])
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_running_service_cannot_change_its_tables(server: Server, service: str, statement: str) -> None:
+    with (
+        psycopg.connect(conninfo(server.url(service))) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(statement)
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'x'", "DELETE FROM audit", "TRUNCATE audit_seal"])
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_running_service_cannot_take_from_the_audit_trail(server: Server, service: str, statement: str) -> None:
+    with (
+        psycopg.connect(conninfo(server.url(service))) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(statement)

@@ -1,0 +1,83 @@
+"""What comes in is taken strictly, what goes out is listed field by field."""
+
+from dataclasses import dataclass
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+from shared import codes
+from shared.schema import ComplaintCode, CountryCode, Input, Line, Name, Narrative, OfficeCode, Output, code_of
+
+
+class Note(Input):
+    """A body with one line."""
+
+    line: Line
+
+
+class Shown(Output):
+    """An answer with one field."""
+
+    line: str
+
+
+@dataclass
+class Row:
+    """A stored row that has more than is shown."""
+
+    line: str
+    secret: str
+
+
+def test_unknown_fields_are_refused() -> None:
+    with pytest.raises(ValidationError):
+        Note.model_validate({"line": "a", "more": 1})
+
+
+def test_white_space_around_text_does_not_count() -> None:
+    assert Note(line="  a b \n").line == "a b"
+
+
+@pytest.mark.parametrize("line", ["", "   ", "\t\n"])
+def test_nothing_but_white_space_is_nothing(line: str) -> None:
+    with pytest.raises(ValidationError):
+        Note(line=line)
+
+
+def test_an_input_does_not_change_once_it_is_taken() -> None:
+    note = Note(line="a")
+
+    with pytest.raises(ValidationError):
+        note.line = "b"  # type: ignore[misc]
+
+
+def test_an_answer_shows_its_fields_and_nothing_else_of_the_row() -> None:
+    assert Shown.model_validate(Row("a", "b")).model_dump() == {"line": "a"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "code"), [(CountryCode, "TW"), (ComplaintCode, "unpaid_wages"), (OfficeCode, "osso-ha-noi")]
+)
+def test_a_code_of_its_list_is_taken_and_no_other(kind: object, code: str) -> None:
+    adapter: TypeAdapter[str] = TypeAdapter(kind)
+
+    assert adapter.validate_python(code) == code
+    for wrong in ("", code + "x", code.swapcase(), " " + code, "x" * 65):
+        with pytest.raises(ValidationError):
+            adapter.validate_python(wrong)
+
+
+@pytest.mark.parametrize(("kind", "limit"), [(Name, 200), (Line, 200), (Narrative, 20_000)])
+def test_texts_are_bounded(kind: object, limit: int) -> None:
+    adapter: TypeAdapter[str] = TypeAdapter(kind)
+
+    assert adapter.validate_python("ằ" * limit)
+    with pytest.raises(ValidationError):
+        adapter.validate_python("a" * (limit + 1))
+
+
+def test_a_refused_code_is_told_by_the_name_of_its_list() -> None:
+    with pytest.raises(ValidationError) as refused:
+        TypeAdapter(code_of(codes.sexes)).validate_python("unheard")
+
+    assert "sexes" in str(refused.value.errors()[0]["ctx"]["error"])
