@@ -14,6 +14,10 @@ from shared.contracts import PRODUCERS
 from shared.events import Event, topic_of
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+LEGEND = (
+    "Each cell: own object / foreign object; one mark where no object is involved. "
+    "✓ is allowed, 403 forbidden, 404 does not exist for this caller."
+)
 NOTICE = "*Made from the code by `make docs`; a test fails when it is stale.*"
 
 
@@ -105,8 +109,7 @@ def access() -> str:
     parts = [
         "# Access",
         "*Made by `make docs` from the hand-written `tests/access_matrix.py`, which tests hold the services to.*",
-        "Each cell: own object / foreign object; one mark where no object is involved. ✓ is allowed, 403 forbidden, "
-        + "404 does not exist for this caller.",
+        LEGEND,
     ]
     for service, operations in MATRIX.items():
         head = "| Operation | " + " | ".join(role.replace("_", " ") for role in ROLES) + " |"

@@ -1,5 +1,6 @@
 """Every error as problem+json (RFC 9457), in the caller's language; never a stack trace, a SQL text or the rejected value."""
 
+import re
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -46,6 +47,7 @@ BY_STATUS: dict[int, type[errors.DomainError]] = {
     405: errors.MethodNotAllowed,
     413: errors.BodyTooLarge,
 }
+UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 DENIALS = (errors.Forbidden, errors.NotFound)
 
 
@@ -112,11 +114,16 @@ def _audit_denial(request: Request) -> None:
     act: Act | None = act_of(session) if session is not None else None
     if act is None or not act.roles:
         return
-    row_id = next(reversed(request.path_params.values()), None)
     try:
-        audit.record_denial(request.app.state.runtime, act, "request", str(row_id) if row_id is not None else None)
+        audit.record_denial(request.app.state.runtime, act, "request", _row_id(request))
     except SQLAlchemyError as error:
         log.warning("denial_not_audited", error=where(error))
+
+
+def _row_id(request: Request) -> str | None:
+    """Return the last id in the address; whatever else a caller wrote there stays out of the audit, which nobody can erase."""
+    ids = (str(value) for value in reversed(request.path_params.values()))
+    return next((text for text in ids if UUID_FORM.fullmatch(text)), None)
 
 
 async def _validation(request: Request, error: Exception) -> JSONResponse:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from fastapi import Request
@@ -15,6 +16,8 @@ BODY_LIMIT = 1_048_576
 DIGITS = len(str(BODY_LIMIT))
 MOST_TOLD = 50
 """Of many rejected fields we tell these first ones: an answer must not outgrow its request."""
+FIELD_NAME = re.compile(r"[a-z]{1,40}([_-][a-z]{1,40}){0,6}")
+"""How the names of our fields, parameters and codes are written."""
 ESCAPED_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 EXPECTED: dict[str, Sentence] = {
@@ -93,13 +96,18 @@ def _field_error(error: dict[str, Any]) -> FieldError:
     context = error.get("ctx", {})
     cause = context.get("error")
     if isinstance(cause, ExpectedError):
-        return FieldError(pointer(error["loc"]), "value", cause.sentence)
+        return FieldError(pointer(_told_place(error["loc"])), "value", cause.sentence)
     told = {name: context.get(name, "") for name in SAFE_CONTEXT}
     sentence = EXPECTED.get(error["type"], FALLBACK)
     expected = Sentence(sentence.vi.format(**told), sentence.en.format(**told))
     location = ("body",) if error["type"] == "json_invalid" else error["loc"]
     code = error["type"] if error["type"] in EXPECTED else "value"
-    return FieldError(pointer(location), code, expected)
+    return FieldError(pointer(_told_place(location)), code, expected)
+
+
+def _told_place(location: Sequence[str | int]) -> tuple[str | int, ...]:
+    """Cut a place off before a name that no field of ours has: what was sent as a name may be someone's own."""
+    return tuple(takewhile(lambda part: isinstance(part, int) or FIELD_NAME.fullmatch(part), location))
 
 
 def refuse_nul(place: str) -> InvalidInput:

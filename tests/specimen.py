@@ -13,7 +13,8 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 import uvicorn
-from fastapi import APIRouter, FastAPI, Query
+from fastapi import APIRouter, FastAPI, HTTPException, Query
+from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
@@ -119,6 +120,29 @@ def break_after_all(operator: CanTriage, session: SessionDep) -> CaseOffice:
     case = store(session, new_case())
     publish(session, case, HotlineCaseTriaged(hotline_case_id=case.id, priority=case.priority))
     raise RuntimeError(CANARY, operator)
+
+
+@api.post("/notices")
+def note_something(operator: CanTriage) -> dict[str, str]:
+    """Do something that is about no row, and answer differently each time."""
+    return {"number": str(new_id()), "operator": operator.subject}
+
+
+@api.get("/torn", openapi_extra=PUBLIC)
+def tear_off() -> StreamingResponse:
+    """Begin an answer and break in the middle of it."""
+
+    def parts() -> Iterator[bytes]:
+        yield b"begun"
+        raise RuntimeError(CANARY)
+
+    return StreamingResponse(parts())
+
+
+@api.get("/teapot", openapi_extra=PUBLIC)
+def refuse_coffee() -> None:
+    """Refuse in a way that only the framework knows."""
+    raise HTTPException(418, CANARY)
 
 
 @api.post("/twice")

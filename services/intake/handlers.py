@@ -97,7 +97,7 @@ def apply_contract(session: Session, details: ContractDetails, params: dict[str,
     session.add(snapshot if contract is None else contract.sqlmodel_update(snapshot.model_dump(exclude={"id"})))
     tell(session, case, Told.CONTRACT_READ, market=details.market, job=details.job, months=details.months)
     for finding in details.findings:
-        told = finding.model_dump(include={"code", "outcome", "citation", "clause", "numbers", "confirmed"})
+        told = finding.model_dump(exclude={"vi", "en"})
         tell(session, case, Told.FINDING, **{"finding" if name == "code" else name: told[name] for name in told})
     _allege(session, case, details)
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.access.callers import SCOPED
-from tests.access.cases import HOTLINE_CALLS, INTAKE, Make
+from tests.access.cases import CASE, HOTLINE_CALLS, INTAKE, Make
 from tests.access.registers import REFERRAL, REGISTRY
 from tests.access.world import Answer, World
 from tests.access_matrix import MATRIX, PUBLIC, ROLES
@@ -104,6 +104,27 @@ def test_a_token_that_names_no_scope_reaches_nothing(world: World, service: str,
     _, got = ask(world, service, operation, (role, "nobody's"), fresh=False)
 
     assert got in DENIED
+
+
+def test_an_officer_sees_her_own_office_alone_and_a_supervisor_every_office_of_the_province(world: World) -> None:
+    desk = {"office": "osso-hai-phong", "province": "31"}
+    case_id = world.make("intake", "/intake/v1/cases", CASE, "osso_officer", **desk)["id"]
+    neighbour = {"office": "osso-hai-duong", "province": "31"}
+
+    statuses = {
+        (role, scope["office"]): world.read("intake", f"/intake/v1/cases/{case_id}", role, **scope)
+        for role in ("osso_officer", "mrc_counsellor", "osso_supervisor")
+        for scope in (desk, neighbour)
+    }
+
+    assert statuses == {
+        ("osso_officer", "osso-hai-phong"): 200,
+        ("osso_officer", "osso-hai-duong"): 404,
+        ("mrc_counsellor", "osso-hai-phong"): 200,
+        ("mrc_counsellor", "osso-hai-duong"): 404,
+        ("osso_supervisor", "osso-hai-phong"): 200,
+        ("osso_supervisor", "osso-hai-duong"): 200,
+    }
 
 
 @pytest.mark.parametrize("operation", PUBLIC)

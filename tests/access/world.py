@@ -102,6 +102,11 @@ class World:
         assert answer.is_success, (path, answer.text)
         return answer.json()
 
+    def read(self, service: str, path: str, role: str, **claims: str) -> int:
+        """Read as a role with these claims; return the status."""
+        headers = self.callers.bearer(role, service, **claims)
+        return int(self._send(service, "GET", path, None, headers).status_code)
+
     def number(self) -> int:
         """Return a number that was not given before."""
         self._numbers += 1
@@ -118,9 +123,9 @@ class World:
 
 
 def object_id_in(template: str, path: str) -> str | None:
-    """Return what stands in the last place that the template leaves open."""
+    """Return the last id that stands where the template leaves a place open."""
     pairs = zip(template.split("/"), path.partition("?")[0].split("/"), strict=True)
-    return next((part for place, part in reversed(list(pairs)) if place.startswith("{")), None)
+    return next((part for place, part in reversed(list(pairs)) if place.endswith("_id}")), None)
 
 
 def as_uuid(text: Any) -> UUID:

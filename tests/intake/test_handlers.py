@@ -136,10 +136,11 @@ def test_a_contract_is_shown_with_its_findings_and_their_articles(world: World) 
         "Thu tiền môi giới của người lao động",
         "Charging brokerage to the worker",
     )
+    assert (broker["citation"], broker["citation_en"]) == ("Luật 69/2020/QH14, Điều 7", "Law 69/2020/QH14, Article 7")
     assert ceiling["article"] is None
     assert world.told(case_id)[-4:] == ["contract_read", "finding", "finding", "finding"]
     [step, *_] = world.get(f"/cases/{case_id}/timeline").json()["items"]
-    assert (step["details"]["finding"], step["details"]["citation"]) == ("part_year", "Law 69/2020/QH14, Article 7")
+    assert (step["details"]["finding"], step["details"]["citation"]) == ("part_year", "Luật 69/2020/QH14, Điều 7")
 
 
 def test_what_is_alleged_names_complaints_and_indicated_violations(world: World) -> None:

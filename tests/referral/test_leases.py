@@ -150,8 +150,6 @@ async def test_dispatchers_that_look_at_the_same_moment_lease_no_more_than_the_l
 ) -> None:
     async with receiver(answers(200)) as partner:
         await arrange(partners, partner)
-    for _ in range(40):
-        await ask(partners)
     leases = Leases(house.runtime("referral"), in_flight=5, lease=timedelta(seconds=60), schedule=soon)
     start = threading.Barrier(4)
 
@@ -159,9 +157,14 @@ async def test_dispatchers_that_look_at_the_same_moment_lease_no_more_than_the_l
         start.wait()
         return len(leases.take())
 
-    taken = await asyncio.gather(*(asyncio.to_thread(take) for _ in range(4)))
+    async def all_take() -> int:
+        return sum(await asyncio.gather(*(asyncio.to_thread(take) for _ in range(4))))
 
-    assert sum(taken) == 5
+    before = await all_take()  # Their connections are open from here on, so that they truly meet.
+    for _ in range(40):
+        await ask(partners)
+
+    assert (before, await all_take()) == (0, 5)
 
 
 async def test_a_dispatcher_lost_between_sending_and_recording_is_made_good_with_the_same_id(

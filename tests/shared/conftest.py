@@ -1,29 +1,56 @@
-"""Two small services of their own, for the tests of outbox, inbox and carriers."""
+"""Two small services of their own, for the tests of outbox, inbox, carriers and the fetch loop."""
 
 import itertools
 import os
 from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from deploy.postgres import Server
-from tests.shared.faults.world import CONSUMER, World, make_tables, open_runtime
+from tests.harness import House
+from tests.shared.faults.fetching import Asker, served
+from tests.shared.faults.world import CONSUMER, World, empty, make_tables, open_runtime
 
 _numbers = itertools.count()
 
 
+@pytest.fixture(scope="session")
+def two_databases(server: Server) -> Iterator[dict[str, str]]:
+    """Two databases with the kit's tables, each by the service whose roles it is reached with."""
+    databases = {service: f"world{os.getpid()}_{service}" for service in ("hotline", "intake")}
+    for service, database in databases.items():
+        server.clone(service, database)
+        make_tables(server.url(service, "owner", database=database))
+    yield databases
+    for database in databases.values():
+        server.drop(database)
+
+
 @pytest.fixture
-def world(server: Server) -> Iterator[World]:
-    """A counting service and one that notes its events, each on a fresh database with the kit's tables."""
-    name = f"count{os.getpid()}x{next(_numbers)}"
-    databases = {"hotline": name, "intake": f"{name}_{CONSUMER}"}
-    for template, database in databases.items():
-        server.clone(template, database)
-        make_tables(server.url(template, "owner", database=database))
-    producer = open_runtime(name, server.url("hotline", database=name), pool_size=24)
-    consumer = open_runtime(CONSUMER, server.url("intake", database=databases["intake"]))
+def world(server: Server, two_databases: dict[str, str]) -> Iterator[World]:
+    """A counting service, under a name and with a topic of its own, and one that notes its events; nothing happened yet."""
+    for database in two_databases.values():
+        empty(server, database)
+    urls = [server.url(service, database=database) for service, database in two_databases.items()]
+    producer = open_runtime(f"count{os.getpid()}x{next(_numbers)}", urls[0], pool_size=24)
+    consumer = open_runtime(CONSUMER, urls[1])
     yield World(producer, consumer)
     producer.close()
     consumer.close()
-    for database in databases.values():
-        server.drop(database)
+
+
+@pytest.fixture
+def asker(world: World, issuer: tuple[str, Path]) -> Iterator[Asker]:
+    asking = Asker(world, issuer)
+    yield asking
+    for runtime in asking.opened:
+        runtime.close()
+
+
+@pytest.fixture
+def hotline(house: House) -> Iterator[str]:
+    """The address of the real hotline."""
+    with served(import_module("services.hotline.app").build(house.runtime("hotline"))) as url:
+        yield url

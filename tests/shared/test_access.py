@@ -40,7 +40,8 @@ def name_of(path: Path) -> str:
 
 def side_doors(source: str) -> list[str]:
     """Return each place of a route or handler that reaches rows past `access`."""
-    return [f"line {node.lineno}: {found}" for node in ast.walk(ast.parse(source)) for found in _doors(node)]
+    nodes: list[Any] = list(ast.walk(ast.parse(source)))
+    return [f"line {node.lineno}: {found}" for node in nodes for found in _doors(node)]
 
 
 def _doors(node: Any) -> Iterator[str]:
@@ -167,6 +168,8 @@ def test_one_reads_the_row_or_says_that_there_is_none(house: House) -> None:
         assert one(session, select(HotlineCase).where(HotlineCase.id == case.id)) is case
         with pytest.raises(NotFound):
             one(session, select(HotlineCase).where(HotlineCase.id == new_id()))
+        with pytest.raises(NotFound):
+            locked(session, select(HotlineCase).where(HotlineCase.id == new_id()))
 
 
 def test_the_first_locked_row_is_what_if_match_speaks_of(house: House) -> None:

@@ -8,13 +8,13 @@ from fastapi import APIRouter, Depends, WebSocket
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
+from deploy.postgres import Server
 from services.hotline.app import build
 from services.hotline.routes import api as hotline_api
 from shared.app import UnguardedRouteError
 from shared.auth import PUBLIC, authorise
 from shared.edge import router
 from shared.permissions import Permission
-from tests.conftest import Server
 from tests.harness import House
 from tests.specimen import api, as_owner, client_of, dry_runtime, specimen
 

@@ -1,5 +1,6 @@
 """Only tokens of the issuer, for us, with a role of ours, signed as their key may sign, are believed."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -90,7 +91,7 @@ def test_a_request_without_a_token_answers_401(client: Api, header: dict[str, st
 )
 @pytest.mark.usefixtures("state")
 def test_garbage_for_a_token_answers_401(client: Api, garbage: str) -> None:
-    answer = client.get(ACTOR, headers={"Authorization": f"Bearer {garbage}".encode()})
+    answer = client.get(ACTOR, headers={b"Authorization": f"Bearer {garbage}".encode()})
 
     assert answer.status_code == 401
     assert garbage not in answer.text or len(garbage) < 3
@@ -219,6 +220,19 @@ def test_a_token_is_not_remembered_beyond_its_own_time(key_server: KeyServer, st
 
     assert within_leeway.status_code == 200
     assert all(until < datetime.now(UTC).timestamp() for until in remembered_until)
+
+
+def test_only_so_many_tokens_are_remembered(
+    key_server: KeyServer, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.auth.TOKENS_REMEMBERED", 3)
+    verifier = Verifier(ISSUER, "hotline", KeySet(key_server.url))
+    tokens = [signed(signing_keys(state)[0], sub=f"officer-{number}") for number in range(5)]
+
+    subjects = [asyncio.run(verifier.principal(token)).subject for token in tokens]
+
+    assert subjects == [f"officer-{number}" for number in range(5)]
+    assert len(verifier._seen) == 3
 
 
 def test_every_role_has_its_permissions_and_every_permission_a_role() -> None:

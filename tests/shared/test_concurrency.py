@@ -124,7 +124,7 @@ def test_a_turn_that_never_comes_answers_503_and_may_be_tried_again(house: House
     client, mission = house.client("hotline"), token("mission_officer")
 
     with house.session("hotline") as someone:
-        take_turn(someone, "hotline reference", "TW", CASE["reference"])
+        take_turn(someone, "hotline reference", "TW", str(CASE["reference"]))
         late = client.post("/hotline/v1/cases", json=CASE, headers=mission)
     again = client.post("/hotline/v1/cases", json=CASE, headers=mission)
 

@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import httpx
 import pytest
 
 from services.hotline.app import build
 from shared.ids import new_id
 from shared.problems import preferred_language
 from tests.harness import House
-from tests.specimen import CANARY, CASE, client_of, dry_runtime, posted, specimen, specimen_client
+from tests.specimen import CANARY, CASE, client_of, dry_runtime, posted, serving, specimen, specimen_client
 
 
 def test_an_unknown_address_is_a_404_problem(house: House) -> None:
@@ -94,32 +95,29 @@ def test_a_change_without_if_match_answers_428(house: House, token: Any) -> None
     assert answer.json()["type"] == "urn:baoho:problem:precondition-required"
 
 
-@pytest.mark.parametrize("stale", ['"7"', 'W/"1"', "1", '"11"', '""'])
-def test_a_change_with_another_etag_answers_412(house: House, token: Any, stale: str) -> None:
-    case = posted(house, token)
-
-    answer = specimen_client(house).patch(
-        f"/hotline/specimen/cases/{case['id']}",
+def change_office(house: House, token: Any, case_id: str, if_match: str) -> Any:
+    return specimen_client(house).patch(
+        f"/hotline/specimen/cases/{case_id}",
         json={"office": "a"},
-        headers={**token("hotline_operator"), "If-Match": stale},
+        headers={**token("hotline_operator"), "If-Match": if_match},
     )
 
-    assert answer.status_code == 412
-    assert answer.json()["type"] == "urn:baoho:problem:stale-version"
 
-
-@pytest.mark.parametrize("match", ['"1"', "*", '"7", "1"'])
-def test_a_change_with_the_present_etag_goes_through(house: House, token: Any, match: str) -> None:
+def test_a_change_with_another_etag_answers_412(house: House, token: Any) -> None:
     case = posted(house, token)
 
-    answer = specimen_client(house).patch(
-        f"/hotline/specimen/cases/{case['id']}",
-        json={"office": "a"},
-        headers={**token("hotline_operator"), "If-Match": match},
-    )
+    answers = [change_office(house, token, case["id"], stale) for stale in ('"7"', 'W/"1"', "1", '"11"', '""')]
 
-    assert answer.status_code == 200
-    assert answer.headers["etag"] == '"2"'
+    assert {answer.status_code for answer in answers} == {412}
+    assert answers[0].json()["type"] == "urn:baoho:problem:stale-version"
+
+
+def test_a_change_with_the_present_etag_goes_through(house: House, token: Any) -> None:
+    case = posted(house, token)
+
+    answers = [change_office(house, token, case["id"], match) for match in ('"1"', "*", '"7", "3"')]
+
+    assert [answer.headers["etag"] for answer in answers] == ['"2"', '"3"', '"4"']
 
 
 def test_a_rejected_field_is_told_with_pointer_code_and_what_was_expected_in_both_languages() -> None:
@@ -175,3 +173,16 @@ def test_an_unforeseen_error_bears_the_correlation_id_and_nothing_else_of_use(ho
         "title": "Lỗi hệ thống. Yêu cầu chưa được lưu.",
         "status": 500,
     }
+
+
+def test_a_refusal_that_only_the_framework_knows_is_a_problem_without_its_text() -> None:
+    answer = client_of(specimen(dry_runtime())).get("/hotline/specimen/teapot")
+
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert CANARY not in answer.text
+
+
+def test_an_answer_that_breaks_in_its_middle_is_torn_off_and_not_made_to_look_whole() -> None:
+    with serving(specimen(dry_runtime())) as url, pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"{url}/hotline/specimen/torn")

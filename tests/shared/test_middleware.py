@@ -22,7 +22,7 @@ def test_a_well_formed_correlation_id_is_kept(sent: str) -> None:
     "sent", ["", " ", "a b", "x" * 65, "ằ", "a\tb", "a_b", "a/b", "<script>", "a;b", "Nguyễn Thị Hằng"]
 )
 def test_any_other_correlation_id_is_replaced(sent: str) -> None:
-    answer = client_of(specimen(dry_runtime())).get(SHEET, headers={"X-Correlation-Id": sent.encode()})
+    answer = client_of(specimen(dry_runtime())).get(SHEET, headers={b"X-Correlation-Id": sent.encode()})
 
     assert UUID(answer.headers["x-correlation-id"]).version == 7
 

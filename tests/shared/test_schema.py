@@ -1,6 +1,7 @@
 """What comes in is taken strictly, what goes out is listed field by field."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -58,7 +59,7 @@ def test_an_answer_shows_its_fields_and_nothing_else_of_the_row() -> None:
 @pytest.mark.parametrize(
     ("kind", "code"), [(CountryCode, "TW"), (ComplaintCode, "unpaid_wages"), (OfficeCode, "osso-ha-noi")]
 )
-def test_a_code_of_its_list_is_taken_and_no_other(kind: object, code: str) -> None:
+def test_a_code_of_its_list_is_taken_and_no_other(kind: Any, code: str) -> None:
     adapter: TypeAdapter[str] = TypeAdapter(kind)
 
     assert adapter.validate_python(code) == code
@@ -68,7 +69,7 @@ def test_a_code_of_its_list_is_taken_and_no_other(kind: object, code: str) -> No
 
 
 @pytest.mark.parametrize(("kind", "limit"), [(Name, 200), (Line, 200), (Narrative, 20_000)])
-def test_texts_are_bounded(kind: object, limit: int) -> None:
+def test_texts_are_bounded(kind: Any, limit: int) -> None:
     adapter: TypeAdapter[str] = TypeAdapter(kind)
 
     assert adapter.validate_python("ằ" * limit)

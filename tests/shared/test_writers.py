@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
 import psycopg
-from psycopg.rows import namedtuple_row
+from psycopg.rows import dict_row
 from sqlalchemy import select, text
 
 from shared.bus import Carrier, Record
@@ -59,7 +59,7 @@ def written_and_relayed(world: World, design: Design) -> Faults:
 
 def write(world: World, number: int, counters: list[UUID]) -> None:
     """Count on at random; some transactions take their id early and commit late, some are rolled back."""
-    chance = random.Random(number)
+    chance = random.Random(number)  # noqa: S311 - the same choices in every run
     for _ in range(TRANSACTIONS):
         with world.producer.session(ACT) as session:
             if chance.random() < 0.3:
@@ -98,15 +98,15 @@ async def skipping_relays(world: World, carrier: Carrier) -> AsyncIterator[None]
 async def _skip_locked(world: World, carrier: Carrier, stop: asyncio.Event) -> None:
     taken = "DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)"
     connection = await psycopg.AsyncConnection.connect(
-        conninfo(world.producer.settings.database_url.get_secret_value()), row_factory=namedtuple_row
+        conninfo(world.producer.settings.database_url.get_secret_value()), row_factory=dict_row
     )
     async with connection:
         while not stop.is_set():
             cursor = await connection.execute(f"{taken} RETURNING *", (SKIPPING_BATCH,))
-            rows = sorted(await cursor.fetchall(), key=lambda row: int(row.id))
-            headers = [tuple((name, value.encode()) for name, value in row.headers.items()) for row in rows]
+            rows = sorted(await cursor.fetchall(), key=lambda row: int(row["id"]))
+            headers = [tuple((name, value.encode()) for name, value in row["headers"].items()) for row in rows]
             pairs = zip(rows, headers, strict=True)
-            await carrier.publish([Record(row.topic, row.key, named, row.payload) for row, named in pairs])
+            await carrier.publish([Record(row["topic"], row["key"], named, row["payload"]) for row, named in pairs])
             await connection.commit()
             await asyncio.sleep(0 if rows else 0.01)
 

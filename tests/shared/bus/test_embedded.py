@@ -181,7 +181,7 @@ def test_one_failing_consumer_holds_up_no_other(world: World) -> None:
     key = new_id()
     records = [world.record(key, number) for number in range(2, 12)]
 
-    def fail(record: Record, earlier: int) -> None:
+    def fail(record: Record, earlier: int) -> None:  # noqa: ARG001 - an accept is given both
         raise Retry(0.05)
 
     async def story() -> None:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from typing import Any
 
 from sqlmodel import Session
 
@@ -20,7 +21,7 @@ def note_and_die(session: Session, details: HandOverDetails, params: dict[str, s
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def main(settings: dict[str, str]) -> int:
+def main(settings: dict[str, Any]) -> int:
     """Fetch what is due as intake; coming to the end means that nothing was."""
     runtime = open_runtime("intake", settings.pop("url"), **settings)
     return Fetcher(runtime, {HandOverDetails: note_and_die}).fetch_due()

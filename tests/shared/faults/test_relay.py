@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-import pytest
 
 from deploy.kafka.broker import Broker
 from deploy.postgres import Server
@@ -34,7 +33,6 @@ from tests.shared.faults.world import (
     counted_by,
     embedded,
     faults,
-    kafka,
     note_effect,
 )
 
@@ -124,10 +122,9 @@ def test_relays_killed_between_acknowledgement_and_deletion_on_kafka(world: Worl
         deaths = await kill_relays(world, broker.bootstrap)
         async with carrier(broker.bootstrap, "last", world.topic) as last, relaying(world, last):
             await until(lambda: world.rows(world.producer, outbox) == 0, "every event is carried")
-        async with carrier(broker.bootstrap, f"{world.service}-audit") as audit:
-            async with consuming(audit, world.topic, seen):
-                await until(lambda: len(set(seen.values())) >= events_of(world), "every event is there")
-                await until(lambda: audit.lag() == 0, "all repetitions are there too")
+        async with carrier(broker.bootstrap, "audit") as audit, consuming(audit, world.topic, seen):
+            await until(lambda: len(set(seen.values())) >= events_of(world), "every event is there")
+            await until(lambda: audit.lag() == 0, "all repetitions are there too")
         for record in seen.records:
             await asyncio.to_thread(handle, record, 0)
         return deaths
@@ -298,7 +295,7 @@ def leaders(world: World) -> int:
 
 def end_leader(world: World, server: Server) -> None:
     """End the session that holds the relay's lock, as an operator or a failover would."""
-    with server.connect(world.service) as connection:
+    with server.connect(str(world.producer.engine.url.database)) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted AND database ="
             " (SELECT oid FROM pg_database WHERE datname = current_database())"
@@ -307,7 +304,7 @@ def end_leader(world: World, server: Server) -> None:
 
 def sessions_asking(world: World, server: Server) -> int:
     """Count the sessions whose last question was for the relay's lock."""
-    with server.connect(world.service) as connection:
+    with server.connect(str(world.producer.engine.url.database)) as connection:
         row = connection.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_try_advisory_lock(%'"
             " AND state = 'idle' AND datname = current_database()"
