@@ -19,6 +19,7 @@ from services.intake.models import (
     Respondent,
     Task,
     TaskStatus,
+    Told,
     WithdrawalReason,
 )
 from shared import codes
@@ -159,6 +160,13 @@ def step(referral: Referral, to: ReferralStatus, *, reason: str | None = None, b
         return False
     referral.status, referral.reason, referral.bed_held = to, reason, bed_held
     return True
+
+
+def end_with_case(referral: Referral) -> Told:
+    """End a referral with its case: a partner that took the client on has done its part, an open request is called off."""
+    served = referral.status is ReferralStatus.ACCEPTED
+    step(referral, ReferralStatus.COMPLETED if served else ReferralStatus.CANCELLED, reason="case_closed")
+    return Told.REFERRAL_COMPLETED if served else Told.REFERRAL_CANCELLED
 
 
 def withdraw(consent: Consent, at: datetime, why: WithdrawalReason | None) -> None:

@@ -127,14 +127,24 @@ def test_officers_do_not_close_and_other_provinces_see_no_case(world: World) -> 
     assert world.confirm(case_id, world.stranger).status_code == 404
 
 
-def test_closing_ends_the_referrals_that_still_go_on(world: World) -> None:
+def test_closing_completes_the_referral_that_a_partner_took_on(world: World) -> None:
     case_id, _, referral_id = world.referred()
     world.accept(case_id, referral_id, bed_held=True)
 
     world.closed(case_id)
 
     referral = world.referral_of(case_id)
-    assert (referral["status"], referral["reason"], referral["bed_held"]) == ("cancelled", "case_closed", False)
+    assert (referral["status"], referral["reason"], referral["bed_held"]) == ("completed", "case_closed", False)
+    assert world.told(case_id)[-2:] == ["referral_completed", "case_closed"]
+
+
+def test_closing_calls_off_the_referral_that_nobody_answered(world: World) -> None:
+    case_id, _, _ = world.referred()
+
+    world.closed(case_id)
+
+    referral = world.referral_of(case_id)
+    assert (referral["status"], referral["reason"]) == ("cancelled", "case_closed")
     assert world.told(case_id)[-2:] == ["referral_cancelled", "case_closed"]
 
 

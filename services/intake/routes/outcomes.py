@@ -5,7 +5,7 @@ from uuid import UUID
 from services.intake import access, rules
 from services.intake.access import CanCloseCase, CanConfirmCase, CanResolveCase
 from services.intake.actions import hold_person, tell
-from services.intake.models import CaseFile, CaseStatus, Referral, ReferralStatus, Told
+from services.intake.models import CaseFile, CaseStatus, Referral, Told
 from services.intake.routes.cases import shown
 from services.intake.schemas.cases import CaseRead, Confirmation, Resolution
 from shared.access import locked, one
@@ -51,10 +51,11 @@ def close_case(case_id: UUID, supervisor: CanCloseCase, session: SessionDep) -> 
     going_on = access.visible_referrals(supervisor).where(*access.is_open_on(case.id))
     for referral_id in [referral.id for referral in session.exec(going_on)]:
         referral = locked(session, access.visible_referrals(supervisor).where(Referral.id == referral_id))
-        rules.step(referral, ReferralStatus.CANCELLED, reason="case_closed")
-        tell(session, case, Told.REFERRAL_CANCELLED, referral_id=str(referral.id), reason="case_closed")
+        tell(session, case, rules.end_with_case(referral), referral_id=str(referral.id), reason="case_closed")
     tell(session, case, Told.CASE_CLOSED, outcome=case.outcome)
-    closed = CaseClosed(case_id=case.id, outcome=str(case.outcome), hotline_case_id=case.hotline_case_id)
+    closed = CaseClosed(
+        case_id=case.id, outcome=str(case.outcome), hotline_case_id=case.hotline_case_id, closed_at=case.closed_at
+    )
     publish(session, case, closed)
     return shown(session, supervisor, case)
 
