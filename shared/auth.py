@@ -114,6 +114,7 @@ class Verifier:
     issuer: str
     service: str
     keys: KeySet
+    remembered: int = TOKENS_REMEMBERED
     _seen: OrderedDict[bytes, tuple[float, Principal]] = field(default_factory=OrderedDict)
 
     async def principal(self, token: str) -> Principal:
@@ -125,7 +126,7 @@ class Verifier:
         claims = await self._claims(token)
         principal = _principal(claims, self.service)
         self._seen[digest] = (min(claims["exp"], time.time() + 60), principal)
-        if len(self._seen) > TOKENS_REMEMBERED:
+        if len(self._seen) > self.remembered:
             self._seen.popitem(last=False)
         return principal
 

@@ -2,7 +2,7 @@
 
 import csv
 import tomllib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import date
 from functools import cache
@@ -90,7 +90,7 @@ def parse(name: str, text: str, row: type[Row]) -> tuple[Row, ...]:
     reader = csv.DictReader(text.splitlines(), strict=True)
     kinds = {field.name: field.type for field in fields(row)}
     rows = []
-    for cells in reader:
+    for cells in _lines(name, reader):
         try:
             filled = {column: cell for column, cell in cells.items() if cell}
             rows.append(row(**{column: READ[kinds[column]](cell) for column, cell in filled.items()}))
@@ -112,3 +112,12 @@ READ: dict[Any, Callable[[str], Any]] = {
     date | None: date.fromisoformat,
 }
 """How a cell of a file becomes a value, by the type of the field it fills."""
+
+
+def _lines(name: str, reader: csv.DictReader[str]) -> Iterator[dict[str, str]]:
+    """Read line by line; what is no CSV at all is a `ValueError` as well, and which texts are differs between Pythons."""
+    try:
+        yield from reader
+    except csv.Error as error:
+        message = f"{name}.csv, line {reader.line_num}: {error}"
+        raise ValueError(message) from error

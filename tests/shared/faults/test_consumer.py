@@ -5,6 +5,8 @@ import signal
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
+import pytest
+
 from deploy.kafka.broker import Broker
 from shared.bus import Record
 from shared.bus.kafka_topics import ensure_topics
@@ -16,10 +18,22 @@ from tests.shared.bus.kafka_world import carrier, consuming, until
 from tests.shared.faults.kafka_tools import bury, write_raw
 from tests.shared.faults.plan import Plan, ended
 from tests.shared.faults.poison import POISON, REASONS
-from tests.shared.faults.world import CONSUMER, SOAK, Faults, World, counted_by, embedded, faults, kafka, note_effect
+from tests.shared.faults.world import (
+    CONSUMER,
+    SOAK,
+    TIMEOUT,
+    Faults,
+    World,
+    counted_by,
+    embedded,
+    faults,
+    kafka,
+    note_effect,
+)
 
 KILLS = 10 if SOAK else 3
 COUNTERS = 8
+pytestmark = pytest.mark.timeout(TIMEOUT)
 NUMBERS = 10
 """Events per counter; each consumer dies at its fifth, so that some are left for the last."""
 

@@ -35,6 +35,8 @@ from shared.tables import kit
 
 SOAK = os.environ.get("SOAK") == "1"
 """The full size of the long tests (`make soak`); a smaller one otherwise."""
+TIMEOUT = 1800 if SOAK else 180
+"""Seconds after which a test of faults hangs, and is ended."""
 ACT = Act("test", "test", "test-correlation")
 CONSUMER = "consumer"
 
