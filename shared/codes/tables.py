@@ -114,7 +114,7 @@ READ: dict[Any, Callable[[str], Any]] = {
 """How a cell of a file becomes a value, by the type of the field it fills."""
 
 
-def _lines(name: str, reader: csv.DictReader[str]) -> Iterator[dict[str, str]]:
+def _lines(name: str, reader: "csv.DictReader[str]") -> Iterator[dict[str, str]]:
     """Read line by line; what is no CSV at all is a `ValueError` as well, and which texts are differs between Pythons."""
     try:
         yield from reader
