@@ -42,7 +42,8 @@ def locked(session: Session, select: SelectOfScalar[VersionedT]) -> VersionedT:
     Raises `NotFound`, or `StaleVersion` when `If-Match` was sent and names another version.
     """
     entity = select.column_descriptions[0]["entity"]
-    statement = select.with_for_update(of=entity).execution_options(populate_existing=True)
+    # FOR NO KEY UPDATE: we never change a key, and rows that point here need not wait to be inserted.
+    statement = select.with_for_update(of=entity, key_share=True).execution_options(populate_existing=True)
     row = session.exec(statement).one_or_none()
     if row is None:
         raise NotFound

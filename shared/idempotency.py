@@ -10,6 +10,7 @@ from sqlmodel import Session, col
 
 from shared.clock import now
 from shared.errors import IdempotencyKeyRequired, IdempotencyKeyReused, NotFound, RequestInFlight
+from shared.people import open_for, people_in_hand, seal_for
 from shared.runtime import act_of, runtime_of
 from shared.tables import idempotency
 
@@ -55,19 +56,25 @@ def take_key(session: Session, principal: Any, key: str | None, path: str, body:
 
 
 def keep_answer(session: Session, answer: Answer) -> None:
-    """Store a 2xx answer sealed under the key that was taken, in the transaction of the act."""
+    """Store a 2xx answer under the key that was taken, in the transaction of the act.
+
+    It is sealed for everyone whose details this transaction opened: erasing one of them takes the answer with them.
+    """
     key_mac, body_mac = session.info["idempotency"]
     row = session.info.get("row")
     if row is not None and row.__tablename__ not in runtime_of(session).visible:
         message = f"access.VISIBLE lacks {row.__tablename__}: its answers could not be given again"
         raise LookupError(message)
+    about = people_in_hand(session)
+    sealed = runtime_of(session).vault.encrypt("answer", answer.body, key_mac)
     session.connection().execute(
         insert(idempotency).values(
             key_mac=key_mac,
             body_mac=body_mac,
             status=answer.status,
             headers=answer.headers,
-            answer=runtime_of(session).vault.encrypt("answer", answer.body, key_mac),
+            answer=seal_for(session, about, sealed, key_mac),
+            people=about,
             row_kind=row.__tablename__ if row is not None else None,
             row_id=row.id if row is not None else None,
         )
@@ -87,5 +94,6 @@ def _again(session: Session, principal: Any, stored: RowMapping, body: bytes) ->
         model = visible.column_descriptions[0]["entity"]
         if session.exec(visible.where(col(model.id) == stored["row_id"])).first() is None:
             raise NotFound
-    text = runtime_of(session).vault.decrypt("answer", stored["answer"], stored["key_mac"])
+    sealed = open_for(session, stored["people"], stored["answer"], stored["key_mac"])
+    text = runtime_of(session).vault.decrypt("answer", sealed, stored["key_mac"])
     return Answer(stored["status"], {**stored["headers"], "Idempotent-Replayed": "true"}, text)

@@ -1,7 +1,7 @@
 """A person's sealed details: seal, open, find by name, erase; all inside the caller's transaction."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -61,6 +61,31 @@ def matches_name(session: Session, scopes: Iterable[str], person_id: Any, text: 
 def _holds(scopes: list[str], token: int, person_id: Any) -> ColumnElement[bool]:
     table = name_token.alias()
     return exists(select(1).where(table.c.scope.in_(scopes), table.c.token == token, table.c.id == person_id))
+
+
+def people_in_hand(session: Session) -> list[UUID]:
+    """Return the people whose details this transaction sealed or opened, the erased left out."""
+    return sorted(person for person, key in _cache(session).items() if key is not None)
+
+
+def seal_for(session: Session, people: Sequence[UUID], blob: bytes, bound_to: bytes) -> bytes:
+    """Seal bytes about several people, one layer for each: without any one of their keys it stays shut."""
+    keys = _data_keys(session, people)
+    for person in people:
+        nonce = secrets.token_bytes(NONCE_BYTES)
+        blob = nonce + AESGCM(keys[person] or b"").encrypt(nonce, blob, bound_to + person.bytes)
+    return blob
+
+
+def open_for(session: Session, people: Sequence[UUID], blob: bytes, bound_to: bytes) -> bytes:
+    """Open what `seal_for` sealed for the same people; raise `PersonErased` if one of them was erased."""
+    keys = _data_keys(session, people)
+    for person in reversed(people):
+        key = keys.get(person)
+        if key is None:
+            raise PersonErased
+        blob = AESGCM(key).decrypt(blob[:NONCE_BYTES], blob[NONCE_BYTES:], bound_to + person.bytes)
+    return blob
 
 
 def erase(session: Session, person_id: UUID) -> None:

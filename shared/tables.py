@@ -142,11 +142,12 @@ idempotency = Table(
     Column("status", Integer, nullable=False),
     Column("headers", JSONB, nullable=False),
     Column("answer", LargeBinary, nullable=False),
+    Column("people", ARRAY(Uuid), nullable=False),
     Column("row_kind", String),
     Column("row_id", Uuid),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
 )
-"""Answers already given, sealed; `key_mac` covers caller, operation and key."""
+"""Answers already given, sealed also for the people they may speak of; `key_mac` covers caller, operation and key."""
 
 person_key = Table(
     "person_key",

@@ -155,3 +155,17 @@ def test_refusals_and_answers_after_an_erasure_tell_nothing(world: World) -> Non
 
     shown = world.get(f"/cases/{case['id']}").text + world.get(f"/cases/{case['id']}/timeline").text
     assert not any(word in shown for word in PERSONAL)
+
+
+def test_an_answer_kept_for_repeats_is_erased_with_the_person(world: World) -> None:
+    headers = {**world.officer, "Idempotency-Key": "register-once"}
+    first = world.post("/cases", CASE, headers=headers)
+    repeated = world.post("/cases", CASE, headers=headers)
+    world.closed(first.json()["id"])
+    world.post(f"/people/{first.json()['person_id']}/erase", headers=world.supervisor)
+
+    after = world.post("/cases", CASE, headers=headers)
+
+    assert (first.status_code, repeated.status_code) == (201, 201)
+    assert repeated.json() == first.json()
+    assert (after.status_code, after.json()["type"]) == (410, "urn:baoho:problem:person-erased")

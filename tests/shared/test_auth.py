@@ -222,11 +222,8 @@ def test_a_token_is_not_remembered_beyond_its_own_time(key_server: KeyServer, st
     assert all(until < datetime.now(UTC).timestamp() for until in remembered_until)
 
 
-def test_only_so_many_tokens_are_remembered(
-    key_server: KeyServer, state: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("shared.auth.TOKENS_REMEMBERED", 3)
-    verifier = Verifier(ISSUER, "hotline", KeySet(key_server.url))
+def test_only_so_many_tokens_are_remembered(key_server: KeyServer, state: Path) -> None:
+    verifier = Verifier(ISSUER, "hotline", KeySet(key_server.url), remembered=3)
     tokens = [signed(signing_keys(state)[0], sub=f"officer-{number}") for number in range(5)]
 
     subjects = [asyncio.run(verifier.principal(token)).subject for token in tokens]

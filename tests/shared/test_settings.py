@@ -80,6 +80,7 @@ def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch, name: str)
         ("HOTLINE_CLIENT_SECRET", "<secret of the hotline, " + CANARY * 3 + ">"),
         ("HOTLINE_CLIENT_SECRET", "x" * 64),
         ("HOTLINE_SEARCH_KEY", CANARY),
+        ("HOTLINE_SEARCH_KEY", CANARY + "!"),
         ("HOTLINE_SEARCH_KEY", b64encode(CANARY.encode()).decode()),
         ("HOTLINE_SEARCH_KEY", b64encode(bytes(32)).decode()),
         ("HOTLINE_SEARCH_KEY", b64encode(bytes(range(31))).decode()),

@@ -82,6 +82,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Integer(), nullable=False),
         sa.Column("headers", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("answer", sa.LargeBinary(), nullable=False),
+        sa.Column("people", postgresql.ARRAY(sa.Uuid()), nullable=False),
         sa.Column("row_kind", sa.String(), nullable=True),
         sa.Column("row_id", sa.Uuid(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
