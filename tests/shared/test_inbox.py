@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import RowMapping, text
+from sqlalchemy.exc import ProgrammingError
 from sqlmodel import Session
 
 from deploy.postgres import Server
@@ -260,6 +261,21 @@ def test_a_lock_that_is_not_given_in_time_costs_no_try(world: World) -> None:
 
     assert not asked.value.counts
     assert letters(world) == []
+
+
+def test_rights_that_are_missing_are_no_fault_of_the_event(world: World, server: Server) -> None:
+    """The carrier brings it again, uncounted, until an operator has put the database right."""
+    record = world.record(new_id(), 2)
+    with server.connect(str(world.consumer.engine.url.database)) as operator:
+        operator.execute("REVOKE INSERT ON inbox FROM intake_app")
+        with pytest.raises(ProgrammingError):
+            inbox_of(world).accept(record, len(DELAYS))
+        operator.execute("GRANT INSERT ON inbox TO intake_app")
+
+    inbox_of(world).accept(record, len(DELAYS))
+
+    assert letters(world) == []
+    assert world.effects() == [(record.key, 2)]
 
 
 def test_the_inbox_forgets_what_no_topic_keeps_any_more(world: World) -> None:

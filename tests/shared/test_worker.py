@@ -18,6 +18,7 @@ from shared.contracts.intake import CaseClosed, CaseOpened
 from shared.contracts.referral import ReferralAccepted
 from shared.db import conninfo
 from shared.events import Event, Handlers
+from shared.idempotency import Answer, keep_answer
 from shared.ids import new_id
 from shared.outbox import Waker
 from shared.tables import idempotency, inbox, outbox
@@ -26,6 +27,7 @@ from tests.shared.bus.kafka_world import until
 from tests.shared.faults.outage import shut
 from tests.shared.faults.plan import Plan, ended
 from tests.shared.faults.world import (
+    ACT,
     CONSUMER,
     Faults,
     Watched,
@@ -152,11 +154,14 @@ def test_a_worker_outlives_an_outage_of_its_database_from_the_start_on(world: Wo
 
 def test_a_worker_forgets_what_is_too_old_to_be_asked_for(world: World) -> None:
     old = now() - timedelta(days=40)
-    answer = {"body_mac": b"", "status": 201, "headers": {}, "answer": b""}
-    with world.consumer.engine.begin() as connection:
+    with world.consumer.session(ACT) as session:
+        for key_mac in (b"old", b"new"):
+            session.info["idempotency"] = (key_mac, b"")
+            keep_answer(session, Answer(201, {}, b""))
+        connection = session.connection()
+        connection.execute(idempotency.update().where(idempotency.c.key_mac == b"old").values(created_at=old))
         connection.execute(inbox.insert().values(event_id=new_id(), handled_at=old))
-        connection.execute(idempotency.insert().values(key_mac=b"old", created_at=old, **answer))
-        connection.execute(idempotency.insert().values(key_mac=b"new", created_at=now(), **answer))
+        session.commit()
 
     async def story() -> None:
         async with working(worker_of(world, embedded(world.consumer, world.topic))):
