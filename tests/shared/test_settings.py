@@ -15,6 +15,9 @@ from shared.settings import SettingsError, parse_key, parse_keys
 from tests.harness import new_key
 
 CANARY = "Canary090123"
+# Fixed, so that every run of these tests has the same names.
+ONE_KEY = "7aJaQJj5BAsUEYwHBKWE6YctUXl230lY+VjwUl94X0o="
+OTHER_KEY = "lN4N+e4/54XGsm6JdzTyis5EVjhwh3sO1r7Y9Wa7E+4="
 ENVIRONMENT = {
     "PUBLIC_URL": "https://baoho.example.vn",
     "OIDC_ISSUER": "https://identity.example.vn/realms/baoho",
@@ -85,12 +88,12 @@ def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch, name: str)
         ("HOTLINE_SEARCH_KEY", b64encode(bytes(32)).decode()),
         ("HOTLINE_SEARCH_KEY", b64encode(bytes(range(31))).decode()),
         ("HOTLINE_SEARCH_KEY", b64encode(bytes(range(33))).decode()),
-        ("HOTLINE_SERVICE_KEYS", new_key()),
+        ("HOTLINE_SERVICE_KEYS", ONE_KEY),
         ("HOTLINE_SERVICE_KEYS", f"k1:{CANARY}"),
-        ("HOTLINE_SERVICE_KEYS", f"{new_key()}:k1"),
-        ("HOTLINE_SERVICE_KEYS", f"k1:{new_key()},k1:{new_key()}"),
-        ("HOTLINE_SERVICE_KEYS", f"k1:{new_key()},"),
-        ("HOTLINE_SERVICE_KEYS", f"k 1:{new_key()}"),
+        ("HOTLINE_SERVICE_KEYS", f"{ONE_KEY}:k1"),
+        ("HOTLINE_SERVICE_KEYS", f"k1:{ONE_KEY},k1:{OTHER_KEY}"),
+        ("HOTLINE_SERVICE_KEYS", f"k1:{ONE_KEY},"),
+        ("HOTLINE_SERVICE_KEYS", f"k 1:{ONE_KEY}"),
         ("HOTLINE_SERVICE_KEYS", "k1:"),
         ("LINK_KEYS", "change-me"),
     ],
