@@ -36,10 +36,10 @@ token: $(ready) ## Print a token: ROLE=osso_officer [ORG= COUNTRY= OFFICE= PROVI
 		$(if $(PROVINCE),--province $(PROVINCE)) $(if $(AGENCY),--agency $(AGENCY))
 
 test: lint ## Check everything: lint, types, contracts, and all tests, in parallel.
-	@$(venv)/python -m pytest -n 2 --dist loadgroup
+	@$(venv)/python -m pytest -n 2 --dist loadfile
 
 soak: $(ready) ## Run the long demonstrations at full size: outages of minutes, dozens of kills.
-	@SOAK=1 $(venv)/python -m pytest -n 2 --dist loadgroup --timeout 1800 tests/shared
+	@SOAK=1 $(venv)/python -m pytest -n 2 --dist loadfile --timeout 1800 tests/shared
 
 lint: $(ready) ## Check style, types, and who imports whom.
 	@$(venv)/ruff format --check --quiet . || { echo "run make format"; exit 1; }

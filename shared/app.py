@@ -2,9 +2,11 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
+import fastapi_swagger
 import prometheus_client
 from fastapi import APIRouter, FastAPI, Response
 from fastapi.concurrency import run_in_threadpool
@@ -13,7 +15,6 @@ from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from starlette.staticfiles import StaticFiles
-from swagger_ui_bundle import swagger_ui_path
 
 from shared import health, problems
 from shared.auth import PUBLIC, KeySet, Verifier, authorise
@@ -23,6 +24,9 @@ from shared.metrics import Metrics
 from shared.middleware import RequestContext
 from shared.permissions import Permission
 from shared.runtime import Runtime
+from shared.trail import trail_router
+
+API_PAGE_ASSETS = Path(fastapi_swagger.__file__).parent / "resources"
 
 
 class UnguardedRouteError(Exception):
@@ -51,7 +55,7 @@ def create_app(
     app.state.verifier = Verifier(settings.oidc_issuer, runtime.service, KeySet(settings.oidc_jwks_url))
     app.add_middleware(RequestContext, settings=settings, metrics=app.state.metrics, service=runtime.service)
     problems.install(app)
-    for router in routers:
+    for router in (*routers, trail_router(runtime.service)):
         app.include_router(router)
     refuse_unguarded(app)
     serve_health(app, prefix, {**health.checks(runtime), **(checks or {})})
@@ -125,4 +129,4 @@ def _serve_api_page(app: FastAPI, prefix: str, title: str) -> None:
         return page
 
     app.add_api_route(f"{prefix}/docs", docs, include_in_schema=False, response_model=None)
-    app.mount(f"{prefix}/docs/assets", StaticFiles(directory=swagger_ui_path), name="assets")
+    app.mount(f"{prefix}/docs/assets", StaticFiles(directory=API_PAGE_ASSETS), name="assets")

@@ -19,6 +19,12 @@ def record_read(session: Session, row: Any) -> None:
     _insert(session.connection(), act_of(session), [_entry(row, "read", [])])
 
 
+def record_listing(session: Session, kind: str) -> None:
+    """Record that the actor read through a list of `kind`."""
+    entry: dict[str, Any] = {"outcome": "read", "kind": kind, "row_id": None, "fields": []}
+    _insert(session.connection(), act_of(session), [entry])
+
+
 def record_denial(runtime: Runtime, act: Act, kind: str, row_id: str | None) -> None:
     """Record a refusal in a transaction of its own, after the refused one is gone."""
     entry: dict[str, Any] = {"outcome": "denied", "kind": kind, "row_id": row_id, "fields": []}

@@ -92,6 +92,7 @@ async def _act(request: Request, inner: Handler, session: Session) -> Response:
 def _finish(session: Session, response: Response) -> None:
     """Flush, tell the ETag, keep the answer for its key, commit: after this the act is durable, before it nothing is."""
     session.flush()
+    response.headers["Cache-Control"] = "no-store"
     row = session.info.get("row")
     validator = etag(row) if row is not None else None
     if validator:

@@ -94,6 +94,7 @@ INTAKE: dict[str, dict[str, str]] = {
     "GET /intake/v1/disclosures/{referral_id}": partners(),
     # Analysts see counts and no row; auditors and administrators see no case data at all.
     "GET /intake/v1/figures": plain("analyst"),
+    "GET /intake/v1/audit": plain("auditor"),
 }
 
 HOTLINE: dict[str, dict[str, str]] = {
@@ -105,6 +106,7 @@ HOTLINE: dict[str, dict[str, str]] = {
     "POST /hotline/v1/cases/{case_id}/hand-over": row(hotline_operator="✓ / ✓"),
     # An owner answers a service only for what was handed to it: intake, and no other service.
     "GET /hotline/v1/hand-overs/{case_id}": row(service="✓ / 404"),
+    "GET /hotline/v1/audit": plain("auditor"),
 }
 
 REFERRAL: dict[str, dict[str, str]] = {
@@ -127,6 +129,7 @@ REFERRAL: dict[str, dict[str, str]] = {
     "GET /referral/v1/endpoints": row(partner_manager="✓ / 404"),
     "DELETE /referral/v1/endpoints/{endpoint_id}": row(partner_manager="✓ / 404"),
     "GET /referral/v1/deliveries": row(partner_manager="✓ / 404"),
+    "GET /referral/v1/audit": plain("auditor"),
 }
 
 REGISTRY: dict[str, dict[str, str]] = {
@@ -148,6 +151,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     # A retaliating agency must learn nothing: its officers have no watch list, not even an empty one.
     "GET /registry/v1/watch-list": row(registry_clerk="✓ / ✓", labour_officer="✓ / ✓"),
     "GET /registry/v1/contract-links/{case_id}": row(service="✓ / 404"),
+    "GET /registry/v1/audit": plain("auditor"),
 }
 
 MATRIX: dict[str, dict[str, dict[str, str]]] = {

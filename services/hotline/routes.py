@@ -41,13 +41,13 @@ def post_case(body: CaseCreate, poster: CanPostCase, session: SessionDep, respon
     posted = session.exec(
         access.visible_cases(poster).where(*access.is_posted_as(mission, body.reference))
     ).one_or_none()
-    content = runtime_of(session).vault.mac("posted-content", body.model_dump_json().encode())
+    contents = runtime_of(session).vault.macs("posted-content", body.model_dump_json().encode())
     if posted is not None:
-        if posted.content_mac != content:
-            raise Conflict("reference_used", reference=body.reference)
+        if posted.content_mac not in contents:
+            raise Conflict("reference_used")
         response.status_code = http.HTTP_200_OK
         return _posted(answers_with(session, posted))
-    case = store(session, _new_case(session, body, mission, content))
+    case = store(session, _new_case(session, body, mission, contents[0]))
     publish(session, case, HotlineCasePosted(hotline_case_id=case.id, country=case.country, category=case.category))
     response.headers["Location"] = f"/hotline/v1/cases/{case.id}"
     return _posted(case)

@@ -7,10 +7,17 @@ import pytest
 from tests.access.callers import SCOPED
 from tests.access.cases import CASE, HOTLINE_CALLS, INTAKE, Make
 from tests.access.registers import REFERRAL, REGISTRY
-from tests.access.world import Answer, World
+from tests.access.world import Answer, Call, World
 from tests.access_matrix import MATRIX, PUBLIC, ROLES
 
-CALLS: dict[str, Make] = {**INTAKE, **HOTLINE_CALLS, **REFERRAL, **REGISTRY}
+
+def read_trail(service: str) -> Make:
+    """Return the request for a service's audit trail."""
+    return lambda _world, _desk: Call(f"/{service}/v1/audit")
+
+
+TRAILS = {f"GET /{service}/v1/audit": read_trail(service) for service in MATRIX}
+CALLS: dict[str, Make] = {**INTAKE, **HOTLINE_CALLS, **REFERRAL, **REGISTRY, **TRAILS}
 HALVES = ("own", "foreign")
 DENIED = {"403", "404"}
 

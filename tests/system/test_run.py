@@ -11,7 +11,7 @@ from deploy.postgres import Server
 from tests.harness import free_port
 from tests.system.commands import Running, run
 
-pytestmark = [pytest.mark.xdist_group("run"), pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.timeout(400)]
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from deploy.stack import Stack
 from deploy.state import open_state
 from tests.requirements import missing
 
-pytestmark = [pytest.mark.xdist_group("stack"), pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")

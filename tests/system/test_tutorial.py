@@ -14,7 +14,7 @@ from tests.harness import free_port
 from tests.requirements import require
 from tests.system.commands import PATIENCE, ROOT, Running, environment
 
-pytestmark = [pytest.mark.xdist_group("run"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.timeout(300)]
 
 BLOCK = re.compile(r"^```(sh|json|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 END = "--- end of block ---"
