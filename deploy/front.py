@@ -4,11 +4,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from shared.errors import NotFound, Sentence
+from shared.problems import preferred_language
+
 HOME = Path(__file__).with_name("home.html")
+HOME_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
+MISDIRECTED = Sentence("Địa chỉ này không phải của máy chủ này.", "This address is not of this server.")
 
 
 class Front:
@@ -21,31 +31,22 @@ class Front:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch one request."""
-        if scope["type"] != "http":
-            return
-        await self._app(scope)(scope, receive, send)
+        if scope["type"] == "http":
+            await self._app(scope)(scope, receive, send)
 
     def _app(self, scope: Scope) -> ASGIApp:
-        if not self._is_ours(scope):
-            return _problem(421, "misdirected-request", "Địa chỉ không đúng máy chủ này.")
-        first = scope["path"].split("/", 2)[1]
+        headers = Headers(scope=scope)
+        language = preferred_language(headers.get("accept-language", ""))
+        # A web page elsewhere whose name resolves to this machine must not reach us (DNS rebinding).
+        host = headers.get("host", "")
+        if host not in self._hosts and host.rpartition(":")[0] not in self._hosts:
+            return _problem(421, "misdirected-request", MISDIRECTED, language)
+        first = scope["path"].lstrip("/").partition("/")[0]
         if first == "":
             return self._home
-        return self._apps.get(first) or _problem(404, "not-found", "Không tìm thấy.")
-
-    def _is_ours(self, scope: Scope) -> bool:
-        """A web page elsewhere whose name resolves here must not reach us (DNS rebinding)."""
-        host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-        return host.rpartition(":")[0] in self._hosts or host in self._hosts
+        return self._apps.get(first) or _problem(NotFound.status, NotFound.name, NotFound.sentence, language)
 
 
-HOME_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
-
-
-def _problem(status: int, name: str, title: str) -> JSONResponse:
-    body = {"type": f"urn:baoho:problem:{name}", "title": title, "status": status}
+def _problem(status: int, name: str, sentence: Sentence, language: str) -> JSONResponse:
+    body = {"type": f"urn:baoho:problem:{name}", "title": sentence.in_language(language), "status": status}
     return JSONResponse(body, status, media_type="application/problem+json")

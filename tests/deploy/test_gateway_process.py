@@ -1,7 +1,6 @@
 """The gateway as a process: its start and end, its logs and files, TLS, and names looked up while it runs."""
 
 import json
-import os
 import ssl
 import threading
 from collections.abc import Iterator
@@ -144,7 +143,7 @@ def test_with_tls_and_a_resolver_as_in_compose(gateway: Gateway, intake: Upstrea
     assert is_problem(plain, 400, "bad-request")
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up its rights")
+@pytest.mark.only_root
 def test_as_root_the_workers_run_as_someone_else(gateway: Gateway) -> None:
     with gateway:
         master = int((gateway.state / "gateway.pid").read_text())

@@ -1,6 +1,5 @@
 """The server's folders: what is damaged is named in one line, and what is not ours keeps its mode."""
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -15,8 +14,8 @@ from deploy.postgres import Server, ServerError, binaries
 from deploy.postgres.account import find_account
 from deploy.postgres.folders import make_folder
 
-ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the server as someone else")
-NOT_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root may write where modes forbid it")
+ROOT_ONLY = pytest.mark.only_root  # Nobody else runs the server as someone else.
+NOT_ROOT = pytest.mark.only_user  # Root may write where modes forbid it.
 
 
 @pytest.fixture
