@@ -53,7 +53,7 @@ def create_app(
     app.state.runtime = runtime
     app.state.metrics = Metrics()
     app.state.verifier = Verifier(settings.oidc_issuer, runtime.service, KeySet(settings.oidc_jwks_url))
-    app.add_middleware(RequestContext, settings=settings, metrics=app.state.metrics, service=runtime.service)
+    app.add_middleware(RequestContext, settings=settings, service=runtime.service)
     problems.install(app)
     for router in (*routers, trail_router(runtime.service)):
         app.include_router(router)

@@ -23,9 +23,8 @@ log = get_logger("request")
 class RequestContext:
     """Pure ASGI, so that it costs little and never buffers."""
 
-    def __init__(self, app: ASGIApp, settings: ServiceSettings, metrics: Metrics, service: str) -> None:
+    def __init__(self, app: ASGIApp, settings: ServiceSettings, service: str) -> None:
         self.app = app
-        self.metrics = metrics
         self.service = service
         self.proxies = {part.strip() for part in settings.trusted_proxies.split(",") if part.strip()}
 
@@ -64,7 +63,8 @@ class RequestContext:
         path = getattr(route, "path", "unmatched")
         if path.startswith("/") and path.endswith(("livez", "readyz", "metrics")):
             return
-        self.metrics.requests.labels(scope["method"], path, status).observe(seconds)
+        metrics: Metrics = scope["app"].state.metrics
+        metrics.requests.labels(scope["method"], path, status).observe(seconds)
         log.info("request", method=scope["method"], route=path, status=status, ms=round(seconds * 1000, 1))
 
     def _address(self, scope: Scope, headers: Headers) -> str | None:
