@@ -27,7 +27,8 @@ class Front:
     def __init__(self, apps: Mapping[str, ASGIApp], public_url: str) -> None:
         self._apps = apps
         self._hosts = LOOPBACK_NAMES | {urlsplit(public_url).hostname or ""}
-        self._home = HTMLResponse(HOME.read_text(encoding="utf-8"), headers=HOME_HEADERS)
+        page = HOME.read_text(encoding="utf-8").replace("{public_url}", public_url)
+        self._home = HTMLResponse(page, headers=HOME_HEADERS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Dispatch one request."""

@@ -38,4 +38,5 @@ def test_the_home_page_loads_nothing_from_elsewhere() -> None:
     page = client.get("/")
 
     assert "make token" in page.text
+    assert "http://127.0.0.1:8000/intake/v1/cases" in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
