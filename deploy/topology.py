@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 LOOPBACK = "127.0.0.1"
-EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside a container, whose networks say who reaches it
 
 GATEWAY_PORT = 8080
 GATEWAY_TLS_PORT = 8443

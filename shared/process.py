@@ -25,8 +25,6 @@ from shared.runtime import Runtime, Visible
 from shared.settings import PeopleSettings, ServiceSettings, parse_key, parse_keys
 from shared.worker import Worker, stop_on_signals
 
-SHUTDOWN_SECONDS = 15
-
 
 def vault_of(service: str, settings: ServiceSettings) -> Vault:
     """Return the keys a service was given."""
