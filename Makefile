@@ -60,9 +60,9 @@ revision: $(ready) ## Write a migration from the models: BRANCH=intake|hotline|r
 docs: $(ready) ## Write the reference pages anew from code and access matrix.
 	@$(venv)/python -m deploy.reference
 
-lock: $(ready) ## Resolve requirements.lock anew, for Python 3.11 to 3.13.
+lock: ## Resolve requirements.lock anew, for Python 3.11 to 3.13.
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--group dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+		--no-strip-extras --group dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 
 clean: ## Remove the virtual environment and caches; state in var/ stays.
 	@rm -rf .venv .mypy_cache .ruff_cache
