@@ -106,11 +106,12 @@ def _sweep() -> None:
     for folder in (HOME / _TESTS).iterdir():
         with suppress(OSError):
             origin = Path((folder / _ORIGIN).read_text(encoding="utf-8"))
-            if not origin.exists() and not _held(folder / MARK):
+            if not origin.exists() and not is_held(folder / MARK):
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _held(lock: Path) -> bool:
+def is_held(lock: Path) -> bool:
+    """Say whether a server holds this lock; raises `OSError` where there is none."""
     descriptor = os.open(lock, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -116,6 +116,17 @@ def clear_leftovers(data: Path, sockets: Path | None) -> None:
         socket.unlink()
 
 
+def is_ready(data: Path) -> bool:
+    """Say whether the server that holds the folder's lock takes connections."""
+    return _status(data) == "ready"
+
+
+def port_of(data: Path) -> int | None:
+    """Return the port on 127.0.0.1 of a server that is ready; `None` for one that has a Unix socket alone."""
+    lines = _pid_lines(data)
+    return int(lines[3]) if lines[5].strip() else None
+
+
 def _occupied(data: Path) -> ServerError:
     pid = _postmaster_pid(data)
     return ServerError(f"another PostgreSQL runs on {data} (process {pid or 'just starting'}): stop it first.")
