@@ -1,11 +1,20 @@
-"""The way to PostgreSQL: engines with bounded waits, and the plain connection string of a SQLAlchemy address."""
+"""The way to PostgreSQL: engines with bounded waits, plain connection strings, and which errors say that it is away."""
+
+from typing import Any
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 POOL_SIZE = 16
 """Also the number of request threads: more would only wait for a connection."""
 OPTIONS = "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=15s -c idle_in_transaction_session_timeout=60s"
+
+AWAY = ("08", "25006", "53", "57P", "58", "F0")
+"""SQLSTATEs (PostgreSQL, appendix A) of a server that is out of reach, read-only, out of disk or memory, or restarting."""
+BUSY = ("25P03", "25P04", "40", "55P03", "57014")
+"""SQLSTATEs of a transaction that was in the way of others, or took too long: alone, or later, it may succeed."""
 
 
 def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> Engine:
@@ -24,3 +33,24 @@ def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> Engine:
 def conninfo(url: str) -> str:
     """Return the libpq form of a SQLAlchemy address, for sessions that bypass the pool (relay, notifications)."""
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether the database was out of reach or could store nothing just now, whatever was asked of it."""
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, PoolTimeout)
+    state = _sqlstate(error)
+    if state is None:
+        return isinstance(error, (OperationalError, InterfaceError)) or error.connection_invalidated
+    return state.startswith(AWAY)
+
+
+def is_busy(error: BaseException) -> bool:
+    """Whether the database gave up a transaction that waited or worked too long, or that others stood against."""
+    return isinstance(error, DBAPIError) and (_sqlstate(error) or "").startswith(BUSY)
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    cause: Any = error.orig
+    state: str | None = getattr(cause, "sqlstate", None)
+    return state

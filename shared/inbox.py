@@ -9,12 +9,12 @@ from uuid import UUID
 import structlog
 from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Session
 
 from shared.bus import Record, Retry
 from shared.clock import now
+from shared.db import is_away, is_busy
 from shared.events import Envelope, Event, Handlers, PoisonError, decode
 from shared.logging import get_logger, where
 from shared.runtime import Act, Runtime
@@ -45,13 +45,11 @@ class Inbox:
         """Handle one record for good, or raise `Retry`: it is never skipped, and never holds up another key for long."""
         try:
             self._accept(record, attempt)
-        except (OperationalError, InterfaceError, PoolTimeout) as error:
+        except SQLAlchemyError as error:
+            if not (is_away(error) or is_busy(error)):
+                raise
             log.warning("inbox_database_away", error=where(error))
             raise Retry(AWAY, counts=False) from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise Retry(AWAY, counts=False) from error
-            raise
 
     def _accept(self, record: Record, attempt: int) -> None:
         try:
@@ -66,9 +64,10 @@ class Inbox:
 
     def _handle(self, record: Record, envelope: Envelope, attempt: int) -> None:
         handler = self._handlers.get(type(envelope.event))
-        act = _act(envelope, handler.__name__ if handler else "ignore")
-        with self._runtime.session(act) as session:
-            if handler is None or not self._first(session, envelope.event_id):
+        if handler is None:
+            return
+        with self._runtime.session(_act(envelope, handler.__name__)) as session:
+            if not self._first(session, envelope.event_id):
                 return
             if self._is_parked(session, record):
                 self._insert(session, record, "parked", "waits_behind_dead_letter")
@@ -80,19 +79,20 @@ class Inbox:
             self._runtime.wake()
 
     def _run(self, session: Session, record: Record, envelope: Envelope, attempt: int) -> None:
+        """Let the handler act, and commit; what fails is undone whole, counted as a try, and after the last one kept."""
         handler = self._handlers[type(envelope.event)]
-        savepoint = session.begin_nested()
         try:
             handler(session, envelope.event)
-            savepoint.commit()
-        except (OperationalError, InterfaceError):
-            raise
+            session.commit()
         except Exception as error:
-            savepoint.rollback()
+            if is_away(error):
+                raise
+            session.rollback()
             log.warning("handler_failed", type=envelope.event.type, attempt=attempt, error=where(error))
             if attempt < len(self._delays):
                 raise Retry(_jittered(self._delays[attempt])) from error
-            self._insert(session, record, "dead", f"handler:{type(error).__name__}")
+            if self._first(session, envelope.event_id):
+                self._insert(session, record, "dead", f"handler:{_kind(error)}")
             return
         log.info("event_handled", type=envelope.event.type, handler=handler.__name__)
 
@@ -161,6 +161,11 @@ def _event_id(record: Record) -> str | None:
 def _text(value: str | None) -> Any:
     """PostgreSQL's text holds neither NUL nor lone surrogates; a foreign writer's key may."""
     return None if value is None else value.encode(errors="replace").decode().replace("\x00", "�")
+
+
+def _kind(error: Exception) -> str:
+    """Name an error by its class; of a database's, by the driver's class, which stands for its SQLSTATE."""
+    return type(error.orig if isinstance(error, DBAPIError) else error).__name__
 
 
 def _jittered(seconds: float) -> float:

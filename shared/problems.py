@@ -9,11 +9,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from shared import audit, errors
+from shared.db import is_away, is_busy
 from shared.logging import get_logger, where
 from shared.runtime import Act, act_of
 from shared.validation import field_errors
@@ -150,8 +150,7 @@ def methods_at(app: FastAPI, path: str) -> set[str]:
 
 async def _database(request: Request, error: Exception) -> JSONResponse:
     """Tell a database that is away or busy (503, try again) from one that refused our statement (500, our mistake)."""
-    away = isinstance(error, (OperationalError, InterfaceError, PoolTimeout))
-    away = away or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    away = is_away(error) or is_busy(error)
     log.error(
         "database_error",
         away=away,

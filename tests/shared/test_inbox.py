@@ -1,5 +1,6 @@
 """The inbox: each event has its effect once; poison is kept once and parks its key; no try is lost to an outage."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -25,6 +26,7 @@ from tests.shared.faults.world import (
     World,
     count,
     counted_by,
+    late,
     note_effect,
     open_runtime,
 )
@@ -246,21 +248,74 @@ def test_a_session_lost_in_mid_handler_costs_no_try(world: World, server: Server
     assert world.effects() == [(record.key, 2)]
 
 
-def test_a_lock_that_is_not_given_in_time_costs_no_try(world: World) -> None:
-    record = world.record(new_id(), 2)
+def too_slow(session: Session, event: Counted) -> None:
+    """Write, then ask for what the statement timeout does not allow."""
+    note_effect(session, event)
+    session.connection().execute(text("SET LOCAL statement_timeout = '20ms'"))
+    session.connection().execute(text("SELECT pg_sleep(10)"))
 
-    def wait_for_lock(session: Session, event: Counted) -> None:
-        session.connection().execute(text("SET LOCAL lock_timeout = '50ms'"))
-        session.connection().execute(text("LOCK TABLE effect"))
-        note_effect(session, event)
+
+def waits_in_vain(session: Session, event: Counted) -> None:
+    """Wait for what somebody else holds for ever."""
+    note_effect(session, event)
+    session.connection().execute(text("SET LOCAL lock_timeout = '20ms'"))
+    session.connection().execute(text("SELECT pg_advisory_xact_lock(7)"))
+
+
+def stays_idle(session: Session, event: Counted) -> None:
+    """Leave the transaction idle for so long that the database ends the session."""
+    note_effect(session, event)
+    session.connection().execute(text("SET LOCAL idle_in_transaction_session_timeout = '20ms'"))
+    time.sleep(0.2)
+    note_effect(session, event)
+
+
+def breaks_at_commit(session: Session, event: Counted) -> None:
+    """Store what only the commit refuses."""
+    note_effect(session, event)
+    session.connection().execute(late.insert(), [{"number": 1}, {"number": 1}])
+
+
+@pytest.mark.parametrize(
+    ("handler", "reason"),
+    [
+        (too_slow, "QueryCanceled"),
+        (waits_in_vain, "LockNotAvailable"),
+        (stays_idle, "IdleInTransactionSessionTimeout"),
+        (breaks_at_commit, "UniqueViolation"),
+    ],
+)
+def test_a_handler_that_the_database_always_refuses_does_not_hold_its_key_for_ever(
+    world: World, handler: Callable[[Session, Any], None], reason: str
+) -> None:
+    record, other = world.record(new_id(), 2), world.record(new_id(), 3)
+    box = inbox_of(world, lambda session, event: (handler if event.number == 2 else note_effect)(session, event))
+
+    with world.consumer.engine.begin() as holder:
+        holder.execute(text("SELECT pg_advisory_xact_lock(7)"))
+        asked = exhaust(box, record)
+    box.accept(other, 0)
+
+    assert [retry.counts for retry in asked] == [True] * len(DELAYS)
+    assert states(world) == [(record.key, f"handler:{reason}", "dead")]
+    assert world.effects() == [(other.key, 3)]
+
+
+def test_a_lock_on_the_event_itself_is_waited_for_and_costs_no_try(world: World) -> None:
+    """Another consumer has the same event in hand, as happens when a partition moves."""
+    event_id = new_id()
+    record = world.record(new_id(), 2, event_id=event_id)
 
     with world.consumer.engine.begin() as connection:
-        connection.execute(text("LOCK TABLE effect"))
+        connection.execute(inbox.insert().values(event_id=event_id))
         with pytest.raises(Retry) as asked:
-            inbox_of(world, wait_for_lock).accept(record, len(DELAYS))
+            inbox_of(world).accept(record, len(DELAYS))
+        connection.rollback()
+    inbox_of(world).accept(record, len(DELAYS))
 
     assert not asked.value.counts
     assert letters(world) == []
+    assert world.effects() == [(record.key, 2)]
 
 
 def test_rights_that_are_missing_are_no_fault_of_the_event(world: World, server: Server) -> None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import BigInteger, Column, Identity, Integer, Table, Uuid, create_engine, insert
+from sqlalchemy import BigInteger, Column, Identity, Integer, Table, UniqueConstraint, Uuid, create_engine, insert
 from sqlmodel import Session, SQLModel, select
 
 from deploy.identity import ISSUER
@@ -59,6 +59,14 @@ effect = Table(
     Column("number", Integer, nullable=False),
 )
 """What the consuming service noted; nothing keeps an event from being noted twice but the inbox."""
+
+late = Table(
+    "late",
+    _registry.metadata,
+    Column("number", Integer, nullable=False),
+    UniqueConstraint("number", deferrable=True, initially="DEFERRED"),
+)
+"""What only a commit refuses: the same number twice."""
 
 
 class Counted(Event):
