@@ -29,6 +29,8 @@ SHARED_SETTINGS = (
     "HOTLINE_URL",
     "REFERRAL_URL",
     "REGISTRY_URL",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_TRACES_SAMPLER_ARG",
 )
 """Environment variables that every process of a service reads."""
 

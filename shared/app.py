@@ -14,6 +14,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.openapi.docs import get_swagger_ui_html
 from fastapi.responses import HTMLResponse, JSONResponse
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from fastapi.telemetry import TelemetryConfig
 from starlette.staticfiles import StaticFiles
 
 from shared import health, problems
@@ -26,6 +27,8 @@ from shared.permissions import Permission
 from shared.runtime import Runtime
 from shared.trail import trail_router
 
+TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""FastAPI's own is off, whatever the environment says: it tells paths, queries and exceptions as they came."""
 API_PAGE_ASSETS = Path(fastapi_swagger.__file__).parent / "resources"
 
 
@@ -48,6 +51,7 @@ def create_app(
         redirect_slashes=False,
         separate_input_output_schemas=True,
         responses=problems.RESPONSES,
+        telemetry=TELEMETRY,
     )
     settings = runtime.settings
     app.state.runtime = runtime

@@ -64,6 +64,8 @@ class Envelope:
     sequence: int
     correlation_id: str
     causation_id: str | None
+    traceparent: str | None = None
+    """W3C Trace Context of the act behind it, where that is traced."""
 
 
 def topic_of(service: str) -> str:
@@ -89,6 +91,8 @@ def headers_for(envelope: Envelope) -> dict[str, str]:
     }
     if envelope.causation_id is not None:
         headers["ce_causationid"] = envelope.causation_id
+    if envelope.traceparent is not None:
+        headers["ce_traceparent"] = envelope.traceparent
     return headers
 
 
@@ -136,6 +140,7 @@ def _envelope(record: Record, headers: dict[str, str], event_type: type[Event], 
         sequence,
         headers.get("ce_correlationid", headers["ce_id"]),
         headers.get("ce_causationid"),
+        headers.get("ce_traceparent"),
     )
 
 

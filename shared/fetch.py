@@ -11,15 +11,18 @@ from typing import Any, ClassVar
 
 import httpx
 import structlog
+from opentelemetry.trace import SpanKind
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import RowMapping, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session
 
+from shared import telemetry
 from shared.clock import now
 from shared.logging import get_logger, where
 from shared.runtime import Act, Runtime, act_of
 from shared.tables import fetch
+from shared.telemetry import span, traceparent
 
 LEASE = timedelta(seconds=60)
 """A fetch in hand is not taken again for so long; a worker that dies leaves it to the next."""
@@ -48,8 +51,9 @@ Appliers = Mapping[type[ReadModel], Callable[[Session, Any, dict[str, str]], Non
 def ask(session: Session, wanted: type[ReadModel], **params: object) -> None:
     """Let the worker fetch `wanted` after this transaction commits; `params` are ids, never personal data."""
     values = {name: str(value) for name, value in params.items()}
-    statement = insert(fetch).values(kind=wanted.__name__, params=values, correlation_id=act_of(session).correlation_id)
-    session.connection().execute(statement)
+    correlation_id = act_of(session).correlation_id
+    row = {"kind": wanted.__name__, "params": values, "correlation_id": correlation_id, "traceparent": traceparent()}
+    session.connection().execute(insert(fetch).values(**row))
 
 
 @dataclass(slots=True)
@@ -129,8 +133,11 @@ class Fetcher:
 
     def _fetch(self, client: httpx.Client, row: RowMapping) -> int:
         model, apply = self._apply[row["kind"]]
-        with structlog.contextvars.bound_contextvars(
-            service=self._runtime.service, correlation_id=row["correlation_id"]
+        with (
+            structlog.contextvars.bound_contextvars(
+                service=self._runtime.service, correlation_id=row["correlation_id"]
+            ),
+            span(self._runtime.tracer, f"fetch {row['kind']}", SpanKind.CLIENT, row["traceparent"]),
         ):
             try:
                 details = model.model_validate_json(self._get(client, model, row))
@@ -146,6 +153,7 @@ class Fetcher:
         headers = {
             "Authorization": f"Bearer {self._identity.token(client, model.owner)}",
             "X-Correlation-Id": row["correlation_id"],
+            **telemetry.headers(),
         }
         return client.get(url, headers=headers).raise_for_status().content
 

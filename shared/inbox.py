@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
+from opentelemetry.trace import SpanKind
 from sqlalchemy import delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -19,6 +21,7 @@ from shared.events import Envelope, Event, Handlers, PoisonError, decode
 from shared.logging import get_logger, where
 from shared.runtime import Act, Runtime
 from shared.tables import dead_letter, inbox
+from shared.telemetry import span
 
 DELAYS = (0.2, 1.0, 5.0, 30.0)
 """Seconds between the tries of a failing handler; after the last the event is a dead letter."""
@@ -57,10 +60,21 @@ class Inbox:
         except PoisonError as error:
             self._keep(record, error.reason)
             return
-        with structlog.contextvars.bound_contextvars(
-            service=self._runtime.service, correlation_id=envelope.correlation_id, event_id=str(envelope.event_id)
+        with (
+            structlog.contextvars.bound_contextvars(
+                service=self._runtime.service, correlation_id=envelope.correlation_id, event_id=str(envelope.event_id)
+            ),
+            self._processing(envelope),
         ):
             self._handle(record, envelope, attempt)
+
+    def _processing(self, envelope: Envelope) -> AbstractContextManager[object]:
+        """Trace an event that is handled here, as what follows from the act behind it."""
+        kind = type(envelope.event)
+        if envelope.traceparent is None or kind not in self._handlers:
+            return nullcontext()
+        parent, name = envelope.traceparent, f"process {kind.type}"
+        return span(self._runtime.tracer, name, SpanKind.CONSUMER, parent, event__type=kind.type)
 
     def _handle(self, record: Record, envelope: Envelope, attempt: int) -> None:
         handler = self._handlers.get(type(envelope.event))

@@ -5,6 +5,7 @@ import time
 from typing import Any
 
 import structlog
+from opentelemetry.trace import Span, SpanKind
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,7 +14,9 @@ from shared import problems
 from shared.ids import new_id
 from shared.logging import get_logger
 from shared.metrics import Metrics
+from shared.runtime import Runtime
 from shared.settings import ServiceSettings
+from shared.telemetry import HEADER, span
 
 CORRELATION_FORM = re.compile(r"[A-Za-z0-9-]{1,64}")
 
@@ -47,7 +50,11 @@ class RequestContext:
                 MutableHeaders(scope=message)["X-Correlation-Id"] = correlation_id
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(service=self.service, correlation_id=correlation_id):
+        runtime: Runtime = scope["app"].state.runtime
+        with (
+            structlog.contextvars.bound_contextvars(service=self.service, correlation_id=correlation_id),
+            span(runtime.tracer, scope["method"], SpanKind.SERVER, headers.get(HEADER)) as traced,
+        ):
             try:
                 await self.app(scope, receive, answer)
             except Exception as error:
@@ -56,11 +63,13 @@ class RequestContext:
                 # Answered here and not by Starlette's outermost layer, where the correlation id is gone already.
                 await (await problems.unexpected(Request(scope), error))(scope, receive, answer)
             finally:
-                self._tell(scope, status, time.perf_counter() - began)
+                self._tell(scope, traced, status, time.perf_counter() - began)
 
-    def _tell(self, scope: Scope, status: int, seconds: float) -> None:
+    def _tell(self, scope: Scope, traced: Span, status: int, seconds: float) -> None:
         route: Any = scope.get("route")
         path = getattr(route, "path", "unmatched")
+        traced.update_name(f"{scope['method']} {path}")
+        traced.set_attributes({"http.route": path, "http.response.status_code": status})
         if path.startswith("/") and path.endswith(("livez", "readyz", "metrics")):
             return
         metrics: Metrics = scope["app"].state.metrics

@@ -3,9 +3,11 @@
 import asyncio
 import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import psycopg
+from opentelemetry.trace import SpanKind, Tracer
 from psycopg.rows import namedtuple_row
 from sqlalchemy import insert
 from sqlmodel import Session
@@ -18,6 +20,7 @@ from shared.ids import new_id
 from shared.logging import get_logger, where
 from shared.runtime import act_of, runtime_of
 from shared.tables import PAYLOAD_LIMIT, outbox
+from shared.telemetry import OFF, span, traceparent
 
 CHANNEL = "outbox"
 BATCH = 500
@@ -49,7 +52,14 @@ def publish(session: Session, aggregate: VersionedRow, event: Event) -> None:
     session.flush()
     act = act_of(session)
     envelope = Envelope(
-        new_id(), event, now(), str(aggregate.id), aggregate.version, act.correlation_id, act.causation_id
+        new_id(),
+        event,
+        now(),
+        str(aggregate.id),
+        aggregate.version,
+        act.correlation_id,
+        act.causation_id,
+        traceparent(),
     )
     session.connection().execute(
         insert(outbox).values(
@@ -106,10 +116,11 @@ class Relay:
     It looks for events when it is woken, and every `poll` seconds in case a wake was lost.
     """
 
-    def __init__(self, conninfo: str, carrier: Carrier, *, poll: float = POLL_SECONDS) -> None:
+    def __init__(self, conninfo: str, carrier: Carrier, *, poll: float = POLL_SECONDS, tracer: Tracer = OFF) -> None:
         self._conninfo = conninfo
         self._carrier = carrier
         self._poll = poll
+        self._tracer = tracer
         self.leading = False
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -147,13 +158,23 @@ class Relay:
         if not rows:
             return False
         try:
-            await self._carrier.publish([_record(row) for row in rows])
+            with ExitStack() as sending:
+                for row in rows:
+                    sending.enter_context(self._sending(row))
+                await self._carrier.publish([_record(row) for row in rows])
         except CarrierDown:
             await asyncio.sleep(POLL_SECONDS)
             return True
         # Deleting only what was acknowledged: a relay killed before this line carries the same events again.
         await connection.execute("DELETE FROM outbox WHERE id = ANY(%s)", ([row.id for row in rows],))
         return len(rows) == BATCH
+
+    def _sending(self, row: Any) -> AbstractContextManager[object]:
+        """Trace an event on its way, if the act behind it is traced."""
+        parent = row.headers.get("ce_traceparent")
+        if parent is None:
+            return nullcontext()
+        return span(self._tracer, f"send {row.topic}", SpanKind.PRODUCER, parent, event__type=row.headers["ce_type"])
 
 
 async def _oldest(connection: psycopg.AsyncConnection[Any]) -> Sequence[Any]:

@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from shared import logging
-from shared.app import serve_health
+from shared.app import TELEMETRY, serve_health
 from shared.bus import Carrier
 from shared.bus.kafka import KafkaCarrier
 from shared.crypto import Vault
@@ -23,6 +23,7 @@ from shared.metrics import Metrics
 from shared.outbox import Waker
 from shared.runtime import Runtime, Visible
 from shared.settings import PeopleSettings, ServiceSettings, parse_key, parse_keys
+from shared.telemetry import open_tracer
 from shared.worker import Worker, stop_on_signals
 
 
@@ -39,8 +40,16 @@ def open_runtime(service: str, settings: ServiceSettings, visible: Mapping[str, 
     """Open a service's database and keys; nothing is asked of the database yet."""
     url = settings.database_url.get_secret_value()
     waker = Waker(conninfo(url))
+    tracer, end_traces = open_tracer(service, settings.otlp_endpoint, settings.trace_ratio)
     return Runtime(
-        service, settings, make_engine(url), vault_of(service, settings), visible, waker.wake, on_close=[waker.close]
+        service,
+        settings,
+        make_engine(url),
+        vault_of(service, settings),
+        visible,
+        waker.wake,
+        tracer=tracer,
+        on_close=[waker.close, end_traces],
     )
 
 
@@ -84,7 +93,7 @@ async def _run_loops(
     port: int,
 ) -> None:
     stop = stop_on_signals()
-    app = FastAPI(openapi_url=None)
+    app = FastAPI(openapi_url=None, telemetry=TELEMETRY)
     app.state.runtime, app.state.metrics = runtime, Metrics()
     serve_health(app, "", {**checks(runtime), **more})
     server = InternalServer(uvicorn.Config(app, host=host, port=port, log_config=None, access_log=False))

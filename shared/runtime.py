@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from opentelemetry.trace import Tracer
 from sqlalchemy import Engine
 from sqlmodel import Session
 
 from shared.crypto import Vault
 from shared.settings import ServiceSettings
+from shared.telemetry import OFF
 
 Visible = Callable[[Any], Any]
 
@@ -38,6 +40,7 @@ class Runtime:
     visible: Mapping[str, Visible] = field(default_factory=dict)
     wake: Callable[[], None] = lambda: None
     carrier_lag: Callable[[], int] = lambda: 0
+    tracer: Tracer = OFF
     on_close: Sequence[Callable[[], None]] = ()
     shares_process: bool = False
     """All four services run in this process (`make run`): limits are shared, not set by each."""

@@ -81,7 +81,7 @@ ClientSecret = Annotated[SecretStr, AfterValidator(_real_secret)]
 class ServiceSettings(BaseSettings):
     """What every service reads; each adds its own prefix, such as `INTAKE_`, for what is its own."""
 
-    model_config = SettingsConfigDict(populate_by_name=True, extra="ignore")
+    model_config = SettingsConfigDict(populate_by_name=True, extra="ignore", env_ignore_empty=True)
 
     env: Environment = Field(Environment.PRODUCTION, validation_alias="ENV")
     public_url: str = Field(validation_alias="PUBLIC_URL", pattern=r"^https?://[^/]+$")
@@ -93,6 +93,10 @@ class ServiceSettings(BaseSettings):
     oidc_token_url: str = Field(validation_alias="OIDC_TOKEN_URL")
     trusted_proxies: str = Field("", validation_alias="TRUSTED_PROXIES")
     """Addresses of the gateway, parted by commas: `X-Forwarded-For` counts only from them."""
+    otlp_endpoint: str | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", pattern=r"^https?://")
+    """Where traces are sent (OTLP over HTTP); unset: nothing is traced."""
+    trace_ratio: float = Field(0.1, validation_alias="OTEL_TRACES_SAMPLER_ARG", ge=0, le=1)
+    """Share of the traces that are kept; who follows a kept one is kept with it."""
     intake_url: str | None = Field(None, validation_alias="INTAKE_URL")
     hotline_url: str | None = Field(None, validation_alias="HOTLINE_URL")
     referral_url: str | None = Field(None, validation_alias="REFERRAL_URL")

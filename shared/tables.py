@@ -96,6 +96,7 @@ fetch = Table(
     Column("kind", String, nullable=False),
     Column("params", JSONB, nullable=False),
     Column("correlation_id", String, nullable=False),
+    Column("traceparent", String),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("due_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("done_at", DateTime(timezone=True)),

@@ -42,7 +42,9 @@ class Worker:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then finish what is in hand; a loop that breaks ends the process, never silently."""
-        relay = Relay(conninfo(self.runtime.settings.database_url.get_secret_value()), self.carrier)
+        relay = Relay(
+            conninfo(self.runtime.settings.database_url.get_secret_value()), self.carrier, tracer=self.runtime.tracer
+        )
         inbox = Inbox(self.runtime, self.handlers, self.known)
         fetcher = Fetcher(self.runtime, self.apply)
         await self.carrier.start()

@@ -12,6 +12,7 @@ from shared.contracts.referral import BedReleased
 from shared.crypto import Vault
 from shared.outbox import publish
 from shared.runtime import act_of, runtime_of
+from shared.telemetry import traceparent
 from shared.webhooks import AsymmetricKey, SymmetricKey
 
 
@@ -63,6 +64,7 @@ def tell(session: Session, referral: Referral, kind: MessageType) -> None:
             "disclosure_url": disclosure_url_of(session, referral.id),
         },
         correlation_id=act_of(session).correlation_id,
+        traceparent=traceparent(),
     )
     session.add(message)
     session.flush()

@@ -69,7 +69,8 @@ TAKE = text(
     FROM due, endpoint, message
     WHERE delivery.id = due.id AND endpoint.id = delivery.endpoint_id AND message.id = delivery.message_id
     RETURNING delivery.id AS delivery_id, delivery.tries, endpoint.id AS endpoint_id, endpoint.url, endpoint.secret,
-      message.id AS message_id, message.type, message.payload, message.correlation_id, message.created_at
+      message.id AS message_id, message.type, message.payload, message.correlation_id, message.traceparent,
+      message.created_at
     """
 )
 """The longest due of each endpoint, as many as it may still get; of one referral only the oldest message."""
@@ -91,6 +92,7 @@ class Leased:
     type: str
     payload: dict[str, str]
     correlation_id: str
+    traceparent: str | None
     created_at: datetime
 
 

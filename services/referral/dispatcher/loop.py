@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import psycopg
+from opentelemetry.trace import SpanKind
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.referral.actions import open_secret, our_keys
@@ -15,6 +16,7 @@ from shared.db import conninfo
 from shared.logging import get_logger, where
 from shared.outbox import CHANNEL
 from shared.runtime import Runtime
+from shared.telemetry import span
 from shared.webhooks import DEADLINE, Key, Sender, next_attempt_at, sign
 
 POLL = timedelta(seconds=1)
@@ -72,7 +74,9 @@ class Dispatcher:
         began_at, body = now(), body_of(leased)
         try:
             headers = self._headers(leased, body)
-            outcome = await sender.send(leased.url, headers, body, deadline=self._deadline)
+            with span(self._runtime.tracer, f"webhook {leased.type}", SpanKind.CLIENT, leased.traceparent) as traced:
+                outcome = await sender.send(leased.url, headers, body, deadline=self._deadline)
+                traced.set_attribute("outcome", outcome.reason)
             await asyncio.to_thread(self._leases.record, leased, outcome, began_at)
         except Exception as error:  # noqa: BLE001 - whatever it is, the lease lapses and the message is sent again.
             log.error("delivery_interrupted", delivery_id=str(leased.delivery_id), error=where(error))

@@ -74,6 +74,7 @@ class Message(ReferralBase, table=True):
     type: MessageType = choice(MessageType)
     payload: dict[str, str] = document()
     correlation_id: str
+    traceparent: str | None = None
     created_at: datetime = instant(default_factory=now)
 
 
