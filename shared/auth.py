@@ -21,6 +21,8 @@ from shared.runtime import amend_act
 
 PEOPLE = "baoho"
 """The audience of people's tokens; a service's token names the target service."""
+ACCESS_TOKEN_TYPES = frozenset({"at+jwt", "application/at+jwt"})
+"""What an access token calls itself (RFC 9068, section 4), so that an ID token or a logout token is never taken for one."""
 ALGORITHMS = {"RSA": "RS256", "EC": "ES256", "OKP": "EdDSA"}
 TOKENS_REMEMBERED = 4096
 LEEWAY = 5
@@ -133,6 +135,8 @@ class Verifier:
     async def _claims(self, token: str) -> dict[str, Any]:
         try:
             header = jwt.get_unverified_header(token)
+            if str(header.get("typ")).lower() not in ACCESS_TOKEN_TYPES:
+                raise Unauthenticated
             key = await self.keys.key(str(header.get("kid")))
             if key is None or header.get("alg") != key.algorithm_name:
                 raise Unauthenticated

@@ -58,7 +58,10 @@ def ask(session: Session, wanted: type[ReadModel], **params: object) -> None:
 
 @dataclass(slots=True)
 class ServiceIdentity:
-    """A service's own tokens, one per target, by client credentials (RFC 6749, section 4.4)."""
+    """A service's own tokens, one per target, by client credentials (RFC 6749, section 4.4).
+
+    Issuers differ in how a target is asked for: the development issuer reads `audience`, Keycloak a scope of its own.
+    """
 
     runtime: Runtime
     _tokens: dict[str, tuple[float, str]] = field(default_factory=dict)
@@ -74,6 +77,7 @@ class ServiceIdentity:
             "client_id": self.runtime.service,
             "client_secret": settings.client_secret.get_secret_value(),
             "audience": audience,
+            "scope": f"audience:{audience}",
         }
         granted = client.post(settings.oidc_token_url, data=form).raise_for_status().json()
         self._tokens[audience] = (time.monotonic() + granted["expires_in"] - 30, granted["access_token"])

@@ -100,7 +100,7 @@ def sign(state: Path, claims: Mapping[str, object], lifetime: timedelta) -> str:
     key = signing_keys(state)[-1]
     now = datetime.now(UTC)
     stamped = {**claims, "iss": ISSUER, "iat": now, "nbf": now, "exp": now + lifetime, "jti": str(uuid.uuid4())}
-    return jwt.encode(stamped, key.private, algorithm=key.algorithm, headers={"kid": key.kid})
+    return jwt.encode(stamped, key.private, algorithm=key.algorithm, headers={"kid": key.kid, "typ": "at+jwt"})
 
 
 def _key_files(state: Path) -> list[Path]:

@@ -158,7 +158,7 @@ def test_the_newest_key_signs_and_an_older_token_stays_valid(state: Path) -> Non
     kids = [rotate(state), rotate(state, "RS256")]
 
     new = sign(state, {"sub": "demo:analyst"}, timedelta(hours=1))
-    assert jwt.get_unverified_header(new) == {"alg": "RS256", "kid": kids[-1], "typ": "JWT"}
+    assert jwt.get_unverified_header(new) == {"alg": "RS256", "kid": kids[-1], "typ": "at+jwt"}
     assert [key.kid for key in signing_keys(state)][1:] == kids
     assert verified(state, old)["sub"] == "demo:auditor"
     assert verified(state, new)["sub"] == "demo:analyst"

@@ -59,8 +59,12 @@ def claims(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in merged.items() if value is not None}
 
 
-def signed(key: SigningKey, algorithm: str | None = None, **changes: Any) -> str:
-    return jwt.encode(claims(**changes), key.private, algorithm=algorithm or key.algorithm, headers={"kid": key.kid})
+def headers(key: SigningKey, kind: str | None = "at+jwt") -> dict[str, Any]:
+    return {"kid": key.kid, "typ": kind}
+
+
+def signed(key: SigningKey, algorithm: str | None = None, kind: str | None = "at+jwt", **changes: Any) -> str:
+    return jwt.encode(claims(**changes), key.private, algorithm or key.algorithm, headers(key, kind))
 
 
 def part(value: Any) -> str:
@@ -131,14 +135,26 @@ def test_a_token_that_says_something_else_than_it_must_answers_401(
     assert ask(client, token).status_code == 401
 
 
+@pytest.mark.parametrize("kind", ["application/at+jwt", "AT+JWT"])
+def test_an_access_token_is_one_in_every_spelling_of_its_type(client: Api, state: Path, kind: str) -> None:
+    assert ask(client, signed(signing_keys(state)[0], kind=kind)).status_code == 200
+
+
+@pytest.mark.parametrize("kind", ["JWT", "logout+jwt", "", None])
+def test_a_token_that_is_no_access_token_answers_401_whatever_it_claims(
+    client: Api, state: Path, kind: str | None
+) -> None:
+    assert ask(client, signed(signing_keys(state)[0], kind=kind)).status_code == 401
+
+
 def test_a_token_of_a_key_the_issuer_does_not_publish_answers_401(client: Api, state: Path, tmp_path: Path) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir(mode=0o700)
     ensure_key(elsewhere)
     stranger, ours = signing_keys(elsewhere)[0], signing_keys(state)[0]
 
-    in_its_name = jwt.encode(claims(), stranger.private, algorithm="ES256", headers={"kid": stranger.kid})
-    in_our_name = jwt.encode(claims(), stranger.private, algorithm="ES256", headers={"kid": ours.kid})
+    in_its_name = jwt.encode(claims(), stranger.private, "ES256", headers(stranger))
+    in_our_name = jwt.encode(claims(), stranger.private, "ES256", headers(ours))
 
     assert ask(client, in_its_name).status_code == 401
     assert ask(client, in_our_name).status_code == 401
@@ -146,7 +162,7 @@ def test_a_token_of_a_key_the_issuer_does_not_publish_answers_401(client: Api, s
 
 def test_an_unsigned_token_answers_401(client: Api, state: Path) -> None:
     for algorithm in ("none", "None", "NONE", ""):
-        header = {"alg": algorithm, "typ": "JWT", "kid": signing_keys(state)[0].kid}
+        header = {"alg": algorithm, "typ": "at+jwt", "kid": signing_keys(state)[0].kid}
 
         assert ask(client, f"{part(header)}.{part(claims())}.").status_code == 401
 
@@ -155,7 +171,7 @@ def test_a_token_signed_with_our_public_key_as_a_secret_answers_401(client: Api,
     for key in signing_keys(state):
         public = key.private.public_key()
         pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        text = f"{part({'alg': 'HS256', 'typ': 'JWT', 'kid': key.kid})}.{part(claims())}"
+        text = f"{part({'alg': 'HS256', 'typ': 'at+jwt', 'kid': key.kid})}.{part(claims())}"
         mac = urlsafe_b64encode(hmac.digest(pem, text.encode(), hashlib.sha256)).rstrip(b"=").decode()
 
         assert ask(client, f"{text}.{mac}").status_code == 401
