@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import httpx
 import jwt
 from fastapi import Request, Security
-from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from sqlmodel import Session
 
@@ -176,17 +175,23 @@ BEARER = HTTPBearer(
 )
 
 
-async def authorise(
-    request: Request,
-    scopes: SecurityScopes,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
-) -> Principal:
-    """Let the request through if its token holds and one of its roles has the route's permission."""
-    session: Session = request.state.session
+async def identify(request: Request) -> Principal:
+    """Return who calls, or raise `Unauthenticated`; it may wait for the issuer, so it comes before the transaction."""
+    credentials = await BEARER(request)
     if credentials is None:
         raise Unauthenticated
     verifier: Verifier = request.app.state.verifier
-    principal = await verifier.principal(credentials.credentials)
+    return await verifier.principal(credentials.credentials)
+
+
+async def authorise(
+    request: Request,
+    scopes: SecurityScopes,
+    _shown: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
+) -> Principal:
+    """Let the identified caller through if one of its roles has the route's permission."""
+    session: Session = request.state.session
+    principal: Principal = request.state.principal
     amend_act(session, actor=principal.subject, roles=tuple(sorted(principal.roles)))
     if not principal.permissions.issuperset(scopes.scopes):
         raise Forbidden(permission=" ".join(scopes.scopes))
@@ -194,8 +199,7 @@ async def authorise(
         raise PreconditionRequired
     if request.state.stores:
         key = request.headers.get("idempotency-key")
-        body = await request.body()
-        await run_in_threadpool(idempotency.take_key, session, principal, key, request.url.path, body)
+        idempotency.take_key(session, principal, key, request.url.path, await request.body())
     return principal
 
 

@@ -1,18 +1,19 @@
 """The edge: one request is one transaction, committed before its answer is sent."""
 
 from collections.abc import Callable, Coroutine
+from functools import wraps
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
+from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from sqlmodel import Session
 
 from shared import idempotency
 from shared.access import etag
-from shared.auth import STORES_NOTHING
+from shared.auth import PUBLIC, STORES_NOTHING, identify
 from shared.db import POOL_SIZE
 from shared.runtime import Act, Runtime
 from shared.validation import StrictRequest, refuse_nul
@@ -26,7 +27,7 @@ _slots: RunVar[dict[str, CapacityLimiter]] = RunVar("transaction_slots")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
-def get_session(request: Request) -> Session:
+async def get_session(request: Request) -> Session:
     """Return the transaction of this request; the edge opened it and alone commits it."""
     session: Session = request.state.session
     return session
@@ -40,13 +41,21 @@ class Edge(APIRoute):
 
     A dependency with `yield` would commit after the answer (FastAPI's default scope), and could not store that answer
     within the transaction for its idempotency key: so the route itself is the boundary.
+
+    What waits for the network comes first: the body, and the issuer's keys. The rest, from the idempotency key to the
+    commit, is one act in one thread; FastAPI alone would change threads six times for it.
     """
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, _in_this_thread(endpoint), **options)
 
     def get_route_handler(self) -> Handler:
         """Wrap FastAPI's own handler in a transaction."""
         inner = super().get_route_handler()
         operation = self.operation_id or self.name
-        stores = "POST" in (self.methods or ()) and not (self.openapi_extra or {}).keys() & STORES_NOTHING.keys()
+        marks = (self.openapi_extra or {}).keys()
+        stores = "POST" in (self.methods or ()) and not marks & STORES_NOTHING.keys()
+        guarded = not marks & PUBLIC.keys()
 
         async def handler(request: Request) -> Response:
             runtime: Runtime = request.app.state.runtime
@@ -54,39 +63,62 @@ class Edge(APIRoute):
             refuse_bad_text(strict)
             await strict.body()
             strict.state.stores = stores
-            session = runtime.session(act_of_request(strict, operation))
-            strict.state.session = session
-            async with transaction_slots(runtime.service):
-                try:
-                    response = await _act(strict, inner, session)
-                    await run_in_threadpool(_finish, session, response)
-                finally:
-                    await run_in_threadpool(session.close)
-            if session.info.get("published"):
-                runtime.wake()
-            return response
+            strict.state.principal = await identify(strict) if guarded else None
+            act = act_of_request(strict, operation)
+            return await run_sync(_transact, runtime, act, strict, inner, limiter=transaction_slots(runtime.service))
 
         return handler
 
 
-def transaction_slots(service: str) -> CapacityLimiter:
-    """Return what bounds a service's transactions in this event loop to fewer than its pool has connections.
+def _in_this_thread(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+    """Let FastAPI call a plain function where it is, not in a thread of its own choice."""
 
-    A request keeps its connection while it waits for its next thread. Were more let in than there are connections, those
-    that wait for a connection would hold every thread, those that have one would wait for a thread, and nothing would move.
+    @wraps(endpoint)
+    async def called(**values: Any) -> Any:
+        return endpoint(**values)
+
+    return called
+
+
+def transaction_slots(service: str) -> CapacityLimiter:
+    """Return what bounds a service's threads in this event loop to fewer than its pool has connections.
+
+    A thread holds at most one connection, from its first statement to its commit: so none of them waits for another.
     """
     of_loop = _slots.get({})
     _slots.set(of_loop)
     return of_loop.setdefault(service, CapacityLimiter(POOL_SIZE - SPARE_CONNECTIONS))
 
 
-async def _act(request: Request, inner: Handler, session: Session) -> Response:
+def _transact(runtime: Runtime, act: Act, request: Request, inner: Handler) -> Response:
+    with runtime.session(act) as session:
+        request.state.session = session
+        response = _act(request, inner, session)
+        _finish(session, response)
+    if session.info.get("published"):
+        runtime.wake()
+    return response
+
+
+def _act(request: Request, inner: Handler, session: Session) -> Response:
     try:
-        return await inner(request)
+        return _at_once(inner(request))
     except idempotency.Replay as replay:
         answer = replay.answer
         session.info.pop("idempotency", None)
         return Response(answer.body, answer.status, headers=answer.headers)
+
+
+def _at_once(steps: Coroutine[Any, Any, Response]) -> Response:
+    """Run to its end what has nothing left to wait for."""
+    try:
+        steps.send(None)
+    except StopIteration as done:
+        response: Response = done.value
+        return response
+    steps.close()
+    message = "a route of the edge, or something it depends on, waits: make it `async def` that awaits nothing"
+    raise RuntimeError(message)
 
 
 def _finish(session: Session, response: Response) -> None:

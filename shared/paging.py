@@ -34,12 +34,7 @@ class Page(BaseModel, Generic[ItemT]):
 class PageRequest:
     """Where a list is to go on, and by how much."""
 
-    def __init__(
-        self,
-        request: Request,
-        limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="Items on a page.")] = PAGE_SIZE,
-        cursor: Annotated[str | None, Query(max_length=64, description="From `next` of the page before.")] = None,
-    ) -> None:
+    def __init__(self, request: Request, limit: int, cursor: str | None) -> None:
         self.limit = limit
         self.cursor = cursor
         self._path = request.url.path
@@ -84,7 +79,16 @@ class PageRequest:
         return [mac[:MAC_BYTES] for mac in runtime_of(session).vault.macs("cursor", *parts)]
 
 
-Paging = Annotated[PageRequest, Depends()]
+async def page_request(
+    request: Request,
+    limit: Annotated[int, Query(ge=1, le=PAGE_LIMIT, description="Items on a page.")] = PAGE_SIZE,
+    cursor: Annotated[str | None, Query(max_length=64, description="From `next` of the page before.")] = None,
+) -> PageRequest:
+    """Read from the query which page is asked for."""
+    return PageRequest(request, limit, cursor)
+
+
+Paging = Annotated[PageRequest, Depends(page_request)]
 
 
 def _split(value: object) -> object:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 import uvicorn
-from fastapi import APIRouter, FastAPI, HTTPException, Query
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query
 from fastapi.responses import StreamingResponse
 from pydantic import Field
 from sqlalchemy import create_engine, text
@@ -120,6 +120,17 @@ def break_after_all(operator: CanTriage, session: SessionDep) -> CaseOffice:
     case = store(session, new_case())
     publish(session, case, HotlineCaseTriaged(hotline_case_id=case.id, priority=case.priority))
     raise RuntimeError(CANARY, operator)
+
+
+def _in_a_thread() -> int:
+    """Be a plain dependency, which FastAPI would hand to another thread."""
+    return 0
+
+
+@api.get("/waiting", openapi_extra=PUBLIC)
+def read_after_waiting(number: Annotated[int, Depends(_in_a_thread)]) -> int:
+    """Depend on something that waits while the transaction is open."""
+    return number
 
 
 @api.post("/notices")

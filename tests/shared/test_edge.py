@@ -133,3 +133,10 @@ def test_the_answer_bears_the_version_that_was_committed_as_its_etag(house: Hous
 
     assert changed.headers["etag"] == read.headers["etag"] == '"2"'
     assert changed.json()["version"] == 2
+
+
+def test_a_route_that_would_wait_within_its_transaction_is_refused(house: House) -> None:
+    answer = specimen_client(house).get("/hotline/specimen/waiting")
+
+    assert answer.status_code == 500
+    assert counts(house) == {"hotline_case": 0, "outbox": 0, "audit": 0, "idempotency": 0, "person_key": 0}
