@@ -57,7 +57,7 @@ migrate: $(ready) ## Bring the four databases to head; addresses come from the e
 revision: $(ready) ## Write a migration from the models: BRANCH=intake|hotline|referral|registry|kit MESSAGE="what changes".
 	@$(venv)/python -m deploy.revision "$(BRANCH)" "$(MESSAGE)"
 
-docs: $(ready) ## Write the reference pages anew from code and access matrix.
+docs: $(ready) ## Write the pages that are made from the code, and what new events promise.
 	@$(venv)/python -m deploy.reference
 
 lock: ## Resolve requirements.lock anew, for Python 3.11 to 3.13.

@@ -1,4 +1,4 @@
-"""`make docs`: the reference pages that are made from the code and from the access matrix."""
+"""`make docs`: the pages that are made from the code and from the access matrix, and the promises of new events."""
 
 import importlib
 import inspect
@@ -9,11 +9,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from deploy import asyncapi, promises
 from deploy.postgres import SERVICES
 from shared.contracts import PRODUCERS
 from shared.events import Event, topic_of
 
-FOLDER = Path(__file__).parents[1] / "docs" / "reference"
+FOLDER = Path(__file__).parents[1] / "docs"
 LEGEND = (
     "Each cell: own object / foreign object; one mark where no object is involved. "
     "✓ is allowed, 403 forbidden, 404 does not exist for this caller."
@@ -23,7 +24,12 @@ NOTICE = "*Made from the code by `make docs`; a test fails when it is stale.*"
 
 def pages() -> dict[str, str]:
     """Return each page's file name with its text as it should be now."""
-    return {"events.md": events(), "states.md": states(), "access.md": access()}
+    return {
+        "reference/events.md": events(),
+        "reference/states.md": states(),
+        "reference/access.md": access(),
+        "asyncapi.yaml": asyncapi.text(handlers()),
+    }
 
 
 def events() -> str:
@@ -33,15 +39,15 @@ def events() -> str:
         NOTICE,
         "One topic per producer, keyed by the aggregate's id. Delivery: [decision 0004](../adr/0004-outbox-relay-inbox.md).",
     ]
-    handlers = _handlers()
+    handled = handlers()
     for producer, contracts in PRODUCERS.items():
         parts.append(f"## {producer} (topic `{topic_of(producer)}`)")
-        parts += [_event(event, handlers) for event in contracts]
+        parts += [_event(event, handled) for event in contracts]
     return "\n\n".join(parts) + "\n"
 
 
-def _event(event: type[Event], handlers: Mapping[type[Event], list[str]]) -> str:
-    consumers = ", ".join(handlers.get(event, [])) or "nobody yet"
+def _event(event: type[Event], handled: asyncapi.Handled) -> str:
+    consumers = ", ".join(f"{service} (`{handler}`)" for service, handler in handled.get(event, ())) or "nobody yet"
     rows = [f"| `{name}` | `{_type_name(field.annotation)}` |" for name, field in event.model_fields.items()]
     head = [
         f"### `{event.type}`",
@@ -52,12 +58,13 @@ def _event(event: type[Event], handlers: Mapping[type[Event], list[str]]) -> str
     return "\n\n".join(head)
 
 
-def _handlers() -> dict[type[Event], list[str]]:
-    found: dict[type[Event], list[str]] = {}
+def handlers() -> dict[type[Event], list[tuple[str, str]]]:
+    """Return who handles each event: services and the names of their handlers."""
+    found: dict[type[Event], list[tuple[str, str]]] = {}
     for service in SERVICES:
         module = importlib.import_module(f"services.{service}.handlers")
         for event, handler in module.HANDLERS.items():
-            found.setdefault(event, []).append(f"{service} (`{handler.__name__}`)")
+            found.setdefault(event, []).append((service, handler.__name__))
     return found
 
 
@@ -131,10 +138,13 @@ def _type_name(annotation: Any) -> str:
 
 def main() -> None:
     """Write every page."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    try:
+        promises.write()
+    except promises.BrokenPromiseError as error:
+        raise SystemExit(str(error)) from None
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
-        print(f"docs/reference/{name}")
+        print(f"docs/{name}")
 
 
 if __name__ == "__main__":
