@@ -3,19 +3,19 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, Engine, RowMapping, delete, func, select, text, update
+from sqlalchemy import Engine, RowMapping, delete, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.bus import Accept, CarrierDown, Record, Retry
+from shared.bus.claim import Claim
 from shared.clock import now
 from shared.logging import get_logger, where
 from shared.tables import mailbox
 
-SINGLE_LOCK = 0x656D626564
-"""Held for as long as the process lives: a second process would drain the same mailboxes out of order."""
 IDLE_SECONDS = 1.0
 BATCH = 100
 
@@ -33,24 +33,20 @@ class EmbeddedBus:
         self.engines = dict(engines)
         self.subscriptions = {service: frozenset(topics) for service, topics in subscriptions.items()}
         self.bells = {service: asyncio.Event() for service in engines}
-        self._held: list[Connection] = []
+        self.claims = {service: Claim(engine) for service, engine in self.engines.items()}
 
     def open(self) -> None:
-        """Take the lock of each database; raise `SecondProcessError` if another process has one."""
-        for engine in self.engines.values():
-            connection = engine.connect().execution_options(isolation_level="AUTOCOMMIT")
-            self._held.append(connection)
-            if not connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": SINGLE_LOCK}).scalar_one():
+        """Claim each mailbox; raise `SecondProcessError` if another process has one."""
+        for claim in self.claims.values():
+            if not claim.holds():
                 self.close()
                 message = "another process already runs these services on the embedded carrier"
                 raise SecondProcessError(message)
 
     def close(self) -> None:
-        """Release the locks."""
-        for connection in self._held:
-            connection.invalidate()
-            connection.close()
-        self._held.clear()
+        """Release the claims."""
+        for claim in self.claims.values():
+            claim.release()
 
 
 class EmbeddedCarrier:
@@ -59,6 +55,7 @@ class EmbeddedCarrier:
     def __init__(self, bus: EmbeddedBus, service: str) -> None:
         self._bus = bus
         self._service = service
+        self._ousted = False
 
     async def start(self) -> None:
         """Nothing to connect: the databases are there or the service is not."""
@@ -67,8 +64,8 @@ class EmbeddedCarrier:
         """Nothing to let go of."""
 
     def ready(self) -> bool:
-        """Say yes: the database's own check tells the rest."""
-        return True
+        """Say yes unless another process has our mailbox: the database's own check tells the rest."""
+        return not self._ousted
 
     def lag(self) -> int:
         """Return 0: the mailbox itself is counted by its service."""
@@ -87,18 +84,42 @@ class EmbeddedCarrier:
                 self._bus.bells[service].set()
 
     async def consume(self, topics: Sequence[str], accept: Accept, stop: asyncio.Event) -> None:
-        """Drain our mailbox until `stop`: the oldest event of each key, so that a failing key holds up no other."""
+        """Drain our mailbox until `stop`: the oldest event of each key, so that a failing key holds up no other.
+
+        Nothing is drained while the claim to the mailbox is lost; it is taken anew as soon as that can be.
+        """
         bell = self._bus.bells[self._service]
-        engine = self._bus.engines[self._service]
+        drained = partial(self._drained, list(topics), accept, stop)
         while not stop.is_set():
             bell.clear()
             try:
-                handled = await asyncio.to_thread(_drain, engine, list(topics), accept, stop)
+                handled = await asyncio.to_thread(drained)
             except SQLAlchemyError as error:
                 log.warning("mailbox_away", consumer=self._service, error=where(error))
                 handled = 0
             if not handled:
                 await _first_of(stop, bell)
+        self._bus.claims[self._service].release()
+
+    def _drained(self, topics: list[str], accept: Accept, stop: asyncio.Event) -> int:
+        """Handle the due heads of all keys once, unless told to stop or ousted; return how many were handled."""
+        engine = self._bus.engines[self._service]
+        return sum(_hand_over(engine, row, accept) for row in self._due(engine, topics) if self._may(stop))
+
+    def _due(self, engine: Engine, topics: list[str]) -> Sequence[RowMapping]:
+        ours = mailbox.c.topic.in_(topics)
+        heads = select(func.min(mailbox.c.id)).where(ours).group_by(mailbox.c.topic, mailbox.c.key)
+        due = select(mailbox).where(mailbox.c.id.in_(heads), mailbox.c.due_at <= now())
+        with engine.connect() as connection:
+            return connection.execute(due.order_by(mailbox.c.id).limit(BATCH)).mappings().all()
+
+    def _may(self, stop: asyncio.Event) -> bool:
+        if stop.is_set():
+            return False
+        self._ousted = not self._bus.claims[self._service].holds()
+        if self._ousted:
+            log.error("mailbox_taken_by_another_process", consumer=self._service)
+        return not self._ousted
 
 
 def _deposit(engine: Engine, records: Sequence[Record]) -> None:
@@ -116,15 +137,6 @@ def _deposit(engine: Engine, records: Sequence[Record]) -> None:
         # Executed one by one, ids follow the order of the outbox.
         for row in rows:
             connection.execute(upsert(mailbox).values(**row).on_conflict_do_nothing())
-
-
-def _drain(engine: Engine, topics: list[str], accept: Accept, stop: asyncio.Event) -> int:
-    """Handle the due heads of all keys once, unless told to stop; return how many were handled."""
-    heads = select(func.min(mailbox.c.id)).where(mailbox.c.topic.in_(topics)).group_by(mailbox.c.topic, mailbox.c.key)
-    due = select(mailbox).where(mailbox.c.id.in_(heads), mailbox.c.due_at <= now()).order_by(mailbox.c.id).limit(BATCH)
-    with engine.connect() as connection:
-        rows = connection.execute(due).mappings().all()
-    return sum(_hand_over(engine, row, accept) for row in rows if not stop.is_set())
 
 
 def _hand_over(engine: Engine, row: RowMapping, accept: Accept) -> int:
