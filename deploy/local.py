@@ -7,8 +7,9 @@ import socket
 import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,18 @@ from deploy.topology import LOOPBACK, SERVICES
 from services.referral.dispatcher import Dispatcher
 from shared import logging, migrations
 from shared.bus.embedded import EmbeddedBus, EmbeddedCarrier, SecondProcessError
+from shared.logging import get_logger
 from shared.process import InternalServer, freeze
 from shared.runtime import Runtime
+from shared.serve import ANSWER_SECONDS
 from shared.worker import Worker, stop_on_signals
 
 PORT = 8000
-STOP_SECONDS = 10
+KEEPING_SECONDS = 0.5
 WORKER_THREADS = 32
 """Four workers wait in threads for their databases and for each other's answers."""
+
+log = get_logger("local")
 
 
 def main() -> None:
@@ -85,8 +90,9 @@ def _run(state: Path, listener: socket.socket, began: float) -> None:
                 runtimes,
                 issuer,
                 listener,
-                public_url,
-                lambda: welcome.show(public_url, state, seconds=time.monotonic() - began, note=database.note),
+                database=database,
+                public_url=public_url,
+                ready=lambda: welcome.show(public_url, state, seconds=time.monotonic() - began, note=database.note),
             )
         )
 
@@ -104,7 +110,13 @@ def _part(service: str, module: str) -> Any:
 
 
 async def _serve(
-    runtimes: dict[str, Runtime], issuer: Any, listener: socket.socket, public_url: str, ready: Any
+    runtimes: dict[str, Runtime],
+    issuer: Any,
+    listener: socket.socket,
+    *,
+    database: Server,
+    public_url: str,
+    ready: Any,
 ) -> None:
     stop = stop_on_signals()
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WORKER_THREADS))
@@ -116,14 +128,14 @@ async def _serve(
         access_log=False,
         lifespan="off",
         server_header=False,
-        timeout_graceful_shutdown=STOP_SECONDS,
+        timeout_graceful_shutdown=ANSWER_SECONDS,
         proxy_headers=False,
     )
     server = InternalServer(config)
     async with AsyncExitStack() as stack:
         for app in apps.values():
             await stack.enter_async_context(app.router.lifespan_context(app))
-        await stack.enter_async_context(_working(runtimes, stop))
+        await stack.enter_async_context(_working(runtimes, database, stop))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         await server.answering.wait()
         freeze()
@@ -134,16 +146,29 @@ async def _serve(
 
 
 @asynccontextmanager
-async def _working(runtimes: dict[str, Runtime], stop: asyncio.Event) -> AsyncIterator[None]:
-    """Run every service's worker, and referral's dispatcher, beside the answers."""
+async def _working(runtimes: dict[str, Runtime], database: Server, stop: asyncio.Event) -> AsyncIterator[None]:
+    """Run every service's worker, and referral's dispatcher, beside the answers; and keep the database running."""
     bus, workers = _workers(runtimes)
-    loops = [worker.run for worker in workers] + [Dispatcher(runtimes["referral"]).run]
+    loops = [worker.run for worker in workers] + [Dispatcher(runtimes["referral"]).run, partial(_keep, database)]
     async with asyncio.TaskGroup() as group:
         for loop in loops:
             group.create_task(loop(stop))
         yield
         stop.set()
     bus.close()
+
+
+async def _keep(database: Server, stop: asyncio.Event) -> None:
+    """Start PostgreSQL again whenever it has ended: it is ours, and nobody else would."""
+    while not stop.is_set():
+        if database.pid is None:
+            try:
+                await asyncio.to_thread(database.start)
+            except ServerError as error:
+                log.error("database_not_started", reason=str(error))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(KEEPING_SECONDS):
+                await stop.wait()
 
 
 def _workers(runtimes: dict[str, Runtime]) -> tuple[EmbeddedBus, Sequence[Worker]]:

@@ -75,18 +75,15 @@ class Service:
 
     def api(self, host: str = LOOPBACK) -> Process:
         """Describe the HTTP process, listening at `host`."""
-        listen = ("--factory", "--host", host, "--port", str(self.api_port))
-        # What a caller's address is, is decided in one place, by the service and its TRUSTED_PROXIES.
-        manner = (
-            "--loop",
-            "uvloop",
-            "--http",
-            "httptools",
-            "--no-access-log",
-            "--no-server-header",
-            "--no-proxy-headers",
+        arguments = (
+            "-m",
+            "shared.serve",
+            f"services.{self.name}.app:create",
+            "--host",
+            host,
+            "--port",
+            str(self.api_port),
         )
-        arguments = ("-m", "uvicorn", f"services.{self.name}.app:create", *listen, *manner)
         return Process(self.name, arguments, self.api_port, f"{self.path}readyz")
 
     def worker(self, host: str = LOOPBACK) -> Process:

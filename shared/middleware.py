@@ -1,5 +1,6 @@
 """Around every request: one correlation id, the caller's address as the gateway saw it, one line of log, one measurement."""
 
+import asyncio
 import re
 import time
 from typing import Any
@@ -10,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared import problems
+from shared import errors, problems
 from shared.ids import new_id
 from shared.logging import get_logger
 from shared.metrics import Metrics
@@ -57,6 +58,11 @@ class RequestContext:
         ):
             try:
                 await self.app(scope, receive, answer)
+            except asyncio.CancelledError:
+                if started:
+                    raise
+                # The process ends and cannot wait: whether it was done, the same request tells, sent again.
+                await problems.render(Request(scope), errors.Unavailable())(scope, receive, answer)
             except Exception as error:
                 if started:
                     raise

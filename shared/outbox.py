@@ -1,6 +1,7 @@
 """The outbox: an event is stored with the change it tells of, and one relay per service carries it on, in order."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -28,6 +29,7 @@ LEADER_LOCK = 0x6F7574626F78
 """The relay's advisory lock, on the very session it reads with: a lost session is a lost right to publish."""
 POLL_SECONDS = 1.0
 RECONNECT_SECONDS = 0.5
+LAST_WORDS = 5.0
 
 log = get_logger("outbox")
 
@@ -124,7 +126,16 @@ class Relay:
         self.leading = False
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Relay until `stop` is set; lost connections and carriers are waited for."""
+        """Relay until `stop` is set; lost connections and carriers are waited for, a carrier that hangs not for long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(None) as patience:
+                bounding = asyncio.create_task(_bound(patience, stop))
+                try:
+                    await self._relay(stop)
+                finally:
+                    bounding.cancel()
+
+    async def _relay(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 await self._session(stop)
@@ -175,6 +186,12 @@ class Relay:
         if parent is None:
             return nullcontext()
         return span(self._tracer, f"send {row.topic}", SpanKind.PRODUCER, parent, event__type=row.headers["ce_type"])
+
+
+async def _bound(patience: asyncio.Timeout, stop: asyncio.Event) -> None:
+    """Once told to stop, wait a while for the acknowledgement in hand; without it the same events are carried again."""
+    await stop.wait()
+    patience.reschedule(asyncio.get_running_loop().time() + LAST_WORDS)
 
 
 async def _oldest(connection: psycopg.AsyncConnection[Any]) -> Sequence[Any]:

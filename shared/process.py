@@ -22,6 +22,7 @@ from shared.health import Check, checks
 from shared.metrics import Metrics
 from shared.outbox import Waker
 from shared.runtime import Runtime, Visible
+from shared.serve import HttpServer
 from shared.settings import PeopleSettings, ServiceSettings, parse_key, parse_keys
 from shared.telemetry import open_tracer
 from shared.worker import Worker, stop_on_signals
@@ -101,7 +102,7 @@ async def _run_loops(
     serving = asyncio.create_task(server.serve())
     try:
         async with asyncio.TaskGroup() as group:
-            for loop in loops:
+            for loop in (*loops, server.exit_on):
                 group.create_task(loop(stop))
     finally:
         server.should_exit = True
@@ -109,7 +110,7 @@ async def _run_loops(
         runtime.close()
 
 
-class InternalServer(uvicorn.Server):
+class InternalServer(HttpServer):
     """A server inside a process that handles signals itself; `answering` is set once it takes requests."""
 
     def __init__(self, config: uvicorn.Config) -> None:
@@ -120,6 +121,11 @@ class InternalServer(uvicorn.Server):
         """Start, and say so."""
         await super().startup(sockets)
         self.answering.set()
+
+    async def exit_on(self, stop: asyncio.Event) -> None:
+        """Take no more requests once `stop` is set."""
+        await stop.wait()
+        self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:

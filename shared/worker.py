@@ -10,6 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared.bus import Carrier
 from shared.db import conninfo
+from shared.ending import end_in_time
 from shared.events import Event, Handlers, topic_of
 from shared.fetch import Appliers, Fetcher
 from shared.idempotency import forget_old_keys
@@ -79,8 +80,13 @@ class Worker:
 
 
 def stop_on_signals() -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set."""
+    """Return an event that SIGTERM and SIGINT set; the process is gone 15 s later, whatever hangs."""
     stop = asyncio.Event()
+
+    def told() -> None:
+        stop.set()
+        end_in_time()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        asyncio.get_running_loop().add_signal_handler(number, told)
     return stop

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp
 
 from deploy.identity import IdentityError
 from deploy.identity.app import create_issuer, public_host
+from shared.serve import ANSWER_SECONDS, HttpServer
 
 LOOPBACK = "127.0.0.1"
 LOOPBACK_NAMES = ("localhost", LOOPBACK, "[::1]")
@@ -33,7 +35,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return USAGE_ERROR
     # No access log: a client that wrongly puts its secret into the URL must not find it in a file.
-    uvicorn.run(issuer, host=LOOPBACK, port=options.port, access_log=False)
+    config = uvicorn.Config(
+        issuer, host=LOOPBACK, port=options.port, access_log=False, timeout_graceful_shutdown=ANSWER_SECONDS
+    )
+    with suppress(KeyboardInterrupt):
+        HttpServer(config).run()
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The hotline's HTTP process: `uvicorn services.hotline.app:create --factory`."""
+"""The hotline's HTTP process: `python -m shared.serve services.hotline.app:create --port N`."""
 
 from fastapi import FastAPI
 

@@ -1,4 +1,4 @@
-"""Intake's HTTP process: `uvicorn services.intake.app:create --factory`."""
+"""Intake's HTTP process: `python -m shared.serve services.intake.app:create --port N`."""
 
 from fastapi import FastAPI
 

@@ -1,4 +1,4 @@
-"""Referral's HTTP process: `uvicorn services.referral.app:create --factory`."""
+"""Referral's HTTP process: `python -m shared.serve services.referral.app:create --port N`."""
 
 from fastapi import FastAPI
 

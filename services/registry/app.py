@@ -1,4 +1,4 @@
-"""The registry's HTTP process: `uvicorn services.registry.app:create --factory`."""
+"""The registry's HTTP process: `python -m shared.serve services.registry.app:create --port N`."""
 
 from fastapi import FastAPI
 

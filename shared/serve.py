@@ -1,0 +1,69 @@
+"""A service's HTTP process, which ends well: `python -m shared.serve services.intake.app:create --port N`."""
+
+import argparse
+import asyncio
+import contextlib
+import socket
+from types import FrameType
+
+import uvicorn
+
+from shared.ending import end_in_time
+
+ANSWER_SECONDS = 10
+"""How long requests in flight may take once the process is told to stop."""
+LINGER_SECONDS = 1.0
+"""How long kept connections stay open then, so that whoever uses one is answered and told to close it."""
+STEP = 0.05
+
+
+class HttpServer(uvicorn.Server):
+    """A server that, told to stop, answers whatever was accepted.
+
+    uvicorn closes a kept connection at once, also when the next request is already on its way there, which is then
+    answered by a reset. Here it lingers: the answer bears `Connection: close`, and only a silent connection is closed.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more connections, wait for those in use, then end the rest as uvicorn does."""
+        await asyncio.sleep(STEP)  # Whoever the kernel has let in is accepted.
+        for listener in (*self.servers, *(sockets or ())):
+            listener.close()
+        self.server_state.default_headers.append((b"connection", b"close"))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                while self.server_state.connections and not self.force_exit:  # noqa: ASYNC110 - uvicorn has no event for it
+                    await asyncio.sleep(STEP)
+        await super().shutdown(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop, and be gone in time."""
+        end_in_time()
+        super().handle_exit(sig, frame)
+
+
+def main() -> None:
+    """Serve one app until SIGTERM."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("app", help="the function that makes it, such as services.intake.app:create")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    arguments = parser.parse_args()
+    config = uvicorn.Config(
+        arguments.app,
+        factory=True,
+        host=arguments.host,
+        port=arguments.port,
+        loop="uvloop",
+        http="httptools",
+        access_log=False,
+        server_header=False,
+        # What a caller's address is, is decided in one place, by the service and its TRUSTED_PROXIES.
+        proxy_headers=False,
+        timeout_graceful_shutdown=ANSWER_SECONDS,
+    )
+    HttpServer(config).run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""A server that is told to stop: what was accepted is answered, on kept connections too, and nothing new is taken."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+
+import uvicorn
+
+from shared.auth import PUBLIC
+from shared.edge import router
+from shared.serve import HttpServer
+from tests.specimen import dry_runtime, specimen
+
+PATIENCE = 20
+
+
+class Slow:
+    """An app whose address /slow waits until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.in_hand, self.go_on = threading.Event(), threading.Event()
+        api = router("/hotline/specimen")
+        api.get("/slow", openapi_extra=PUBLIC)(self.wait)
+        api.get("/fast", openapi_extra=PUBLIC)(self.answer)
+        self.app = specimen(dry_runtime(), [api])
+
+    def wait(self) -> str:
+        """Take long."""
+        self.in_hand.set()
+        self.go_on.wait(PATIENCE)
+        return "slow"
+
+    def answer(self) -> str:
+        """Answer at once."""
+        return "fast"
+
+
+@contextmanager
+def serving(slow: Slow, answer_seconds: int = PATIENCE) -> Iterator[tuple[HttpServer, int, threading.Thread]]:
+    """Serve on a free port; yield the server, its port and its thread."""
+    config = uvicorn.Config(slow.app, port=0, log_config=None, lifespan="off", timeout_graceful_shutdown=answer_seconds)
+    server = HttpServer(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+    try:
+        yield server, server.servers[0].sockets[0].getsockname()[1], thread
+    finally:
+        server.should_exit = True
+        slow.go_on.set()
+        thread.join(PATIENCE)
+
+
+def stop_listening(server: HttpServer, port: int) -> None:
+    """Tell the server to stop and return once nobody is let in any more."""
+    server.should_exit = True
+    for _ in range(PATIENCE * 100):
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except ConnectionRefusedError:
+            return
+        threading.Event().wait(0.01)
+    raise AssertionError("it still listens")
+
+
+def kept(port: int) -> HTTPConnection:
+    """Open a connection, use it once, and keep it."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection.request("GET", "/hotline/specimen/fast")
+    connection.getresponse().read()
+    return connection
+
+
+def test_a_kept_connection_is_answered_once_more_and_told_to_close() -> None:
+    with serving(Slow()) as (server, port, thread):
+        connection = kept(port)
+
+        stop_listening(server, port)
+        connection.request("GET", "/hotline/specimen/fast")
+        answer = connection.getresponse()
+        body = answer.read()
+        thread.join(PATIENCE)
+        connection.close()
+
+    assert (answer.status, body) == (200, b'"fast"')
+    assert answer.getheader("connection") == "close"
+    assert not thread.is_alive()
+
+
+def test_a_request_in_flight_is_answered_before_the_end() -> None:
+    slow = Slow()
+    with serving(slow) as (server, port, thread):
+        connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        connection.request("GET", "/hotline/specimen/slow")
+        slow.in_hand.wait(PATIENCE)
+
+        stop_listening(server, port)
+        thread.join(2)
+        waited = thread.is_alive()
+        slow.go_on.set()
+        body = connection.getresponse().read()
+        thread.join(PATIENCE)
+        connection.close()
+
+    assert waited
+    assert body == b'"slow"'
+    assert not thread.is_alive()
+
+
+def test_a_silent_connection_and_a_request_that_never_ends_hold_nobody() -> None:
+    slow = Slow()
+    with serving(slow, answer_seconds=1) as (server, port, thread):
+        silent = kept(port)
+        endless = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+        endless.request("GET", "/hotline/specimen/slow")
+        slow.in_hand.wait(PATIENCE)
+
+        stop_listening(server, port)
+        answer = endless.getresponse()
+        problem = json.loads(answer.read())
+        slow.go_on.set()
+        thread.join(PATIENCE)
+        for connection in (silent, endless):
+            connection.close()
+
+    assert (answer.status, answer.getheader("retry-after")) == (503, "2")
+    assert problem["type"] == "urn:baoho:problem:unavailable"
+    assert not thread.is_alive()
