@@ -18,6 +18,8 @@ from shared.bus import Record, Retry
 from shared.clock import now
 from shared.db import is_away, is_busy
 from shared.events import Envelope, Event, Handlers, PoisonError, decode
+from shared.letters.acts import fail, settle, take_due
+from shared.letters.model import HANDLER, WAITS, DeadLetter, LetterState, hold_line, last_state
 from shared.logging import get_logger, where
 from shared.runtime import Act, Runtime
 from shared.tables import dead_letter, inbox
@@ -60,13 +62,14 @@ class Inbox:
         except PoisonError as error:
             self._keep(record, error.reason)
             return
-        with (
-            structlog.contextvars.bound_contextvars(
-                service=self._runtime.service, correlation_id=envelope.correlation_id, event_id=str(envelope.event_id)
-            ),
-            self._processing(envelope),
-        ):
+        with self._named(envelope), self._processing(envelope):
             self._handle(record, envelope, attempt)
+
+    def _named(self, envelope: Envelope) -> AbstractContextManager[object]:
+        """Let every line of log say which event is in hand, and in which conversation."""
+        return structlog.contextvars.bound_contextvars(
+            service=self._runtime.service, correlation_id=envelope.correlation_id, event_id=str(envelope.event_id)
+        )
 
     def _processing(self, envelope: Envelope) -> AbstractContextManager[object]:
         """Trace an event that is handled here, as what follows from the act behind it."""
@@ -81,12 +84,16 @@ class Inbox:
         if handler is None:
             return
         with self._runtime.session(_act(envelope, handler.__name__)) as session:
+            hold_line(session, record.topic, _text(record.key))
             if not self._first(session, envelope.event_id):
                 return
-            if self._is_parked(session, record):
-                self._insert(session, record, "parked", "waits_behind_dead_letter")
-            else:
+            ahead = last_state(session, record.topic, _text(record.key))
+            if ahead is None:
                 self._run(session, record, envelope, attempt)
+            else:
+                # An earlier event of this aggregate waits: for an operator, or already for its turn.
+                state = LetterState.DUE if ahead is LetterState.DUE else LetterState.PARKED
+                self._insert(session, record, state, WAITS)
             session.commit()
             woken = bool(session.info.get("published"))
         if woken:
@@ -105,31 +112,73 @@ class Inbox:
             log.warning("handler_failed", type=envelope.event.type, attempt=attempt, error=where(error))
             if attempt < len(self._delays):
                 raise Retry(_jittered(self._delays[attempt])) from error
+            hold_line(session, record.topic, _text(record.key))
             if self._first(session, envelope.event_id):
-                self._insert(session, record, "dead", f"handler:{_kind(error)}")
+                self._insert(session, record, LetterState.DEAD, f"{HANDLER}{_kind(error)}")
             return
         log.info("event_handled", type=envelope.event.type, handler=handler.__name__)
+
+    def replay(self, seq: int) -> bool:
+        """Handle the letter at this place of the dead letters, if it is due and the first of its line; say whether it was.
+
+        Its effects and its new state are one transaction; if it fails, nothing of it stays, and it is dead again with its
+        new reason. Raises what the database raises while it is away: then the letter is due as before.
+        """
+        with self._runtime.session(Act("system", "replay_letter", "unknown")) as session:
+            letter = take_due(session, seq)
+            if letter is None:
+                return False
+            try:
+                envelope = decode(letter.record(), self._known)
+            except PoisonError as error:
+                fail(session, letter, error.reason)
+                session.commit()
+                return True
+            with self._named(envelope), self._processing(envelope):
+                self._replay(session, letter, envelope)
+        if session.info.get("published"):
+            self._runtime.wake()
+        return True
+
+    def _replay(self, session: Session, letter: DeadLetter, envelope: Envelope) -> None:
+        """Have the effect of a letter, unless its event had it by another way, and close the letter; or see it fail."""
+        handler = self._handlers.get(type(envelope.event))
+        session.info["act"] = _act(envelope, handler.__name__ if handler else "ignore")
+        seq, tried = letter.seq, letter.was_tried
+        try:
+            first = self._first(session, envelope.event_id)
+            if handler is not None and (first or tried):
+                handler(session, envelope.event)
+            settle(letter)
+            session.commit()
+        except Exception as error:
+            if is_away(error):
+                raise
+            session.rollback()
+            self._fail_again(session, seq, envelope, error)
+            return
+        log.info("letter_replayed", letter_id=str(letter.id), type=envelope.event.type)
+
+    def _fail_again(self, session: Session, seq: int, envelope: Envelope, error: Exception) -> None:
+        log.warning("replay_failed", type=envelope.event.type, error=where(error))
+        letter = take_due(session, seq)
+        if letter is not None:
+            self._first(session, envelope.event_id)
+            fail(session, letter, f"{HANDLER}{_kind(error)}")
+            session.commit()
 
     def _keep(self, record: Record, reason: str) -> None:
         """Store a record that cannot be decoded; once, however often it is brought."""
         log.error("event_refused", reason=reason, topic=record.topic)
         with self._runtime.session(Act("system", "keep_dead_letter", _event_id(record) or "unknown")) as session:
+            hold_line(session, record.topic, _text(record.key))
             if not self._is_kept(session, record):
-                self._insert(session, record, "dead", reason)
+                self._insert(session, record, LetterState.DEAD, reason)
                 session.commit()
 
     def _first(self, session: Session, event_id: UUID) -> bool:
         statement = upsert(inbox).values(event_id=event_id).on_conflict_do_nothing().returning(inbox.c.event_id)
         return session.connection().execute(statement).first() is not None
-
-    def _is_parked(self, session: Session, record: Record) -> bool:
-        """Say whether an earlier event of this aggregate waits for an operator: then this one waits behind it."""
-        waiting = select(dead_letter.c.id).where(
-            dead_letter.c.topic == record.topic,
-            dead_letter.c.key == _text(record.key),
-            dead_letter.c.state.in_(("dead", "parked")),
-        )
-        return session.connection().execute(waiting.limit(1)).first() is not None
 
     def _is_kept(self, session: Session, record: Record) -> bool:
         """Say whether this very record is kept: a foreign writer's ids may be missing, or the same for several."""
@@ -143,6 +192,12 @@ class Inbox:
 def forget_old_events(session: Session) -> None:
     """Delete inbox rows older than any event that can still arrive."""
     session.connection().execute(delete(inbox).where(inbox.c.handled_at < now() - KEPT))
+
+
+def forget_closed_letters(session: Session) -> None:
+    """Delete letters closed so long ago that nothing like them can still arrive: a stranger's may hold anything."""
+    closed = dead_letter.c.state.in_((LetterState.REPLAYED, LetterState.DISCARDED))
+    session.connection().execute(delete(dead_letter).where(closed, dead_letter.c.updated_at < now() - KEPT))
 
 
 def _act(envelope: Envelope, operation: str) -> Act:

@@ -41,6 +41,9 @@ class Permission(StrEnum):
     CONTRACT_READ = "contract:read"
     CONTRACT_REGISTER = "contract:register"
     CONTRACT_LINK_FETCH = "contract_link:fetch"
+    DEAD_LETTER_DISCARD = "dead_letter:discard"
+    DEAD_LETTER_READ = "dead_letter:read"
+    DEAD_LETTER_REPLAY = "dead_letter:replay"
     DIRECTORY_EDIT = "directory:edit"
     DIRECTORY_READ = "directory:read"
     DISCLOSURE_READ = "disclosure:read"
@@ -82,11 +85,12 @@ _CASE_WORK = frozenset(
         _P.TASK_READ,
     }
 )
+_OPERATION = frozenset({_P.DEAD_LETTER_DISCARD, _P.DEAD_LETTER_READ, _P.DEAD_LETTER_REPLAY})
 _PARTNER_WORK = frozenset({_P.DIRECTORY_READ, _P.DISCLOSURE_READ, _P.REFERRAL_ANSWER, _P.REFERRAL_READ})
 
 ROLE_PERMISSIONS: MappingProxyType[Role, frozenset[Permission]] = MappingProxyType(
     {
-        Role.ADMINISTRATOR: frozenset({_P.DIRECTORY_EDIT, _P.DIRECTORY_READ}),
+        Role.ADMINISTRATOR: _OPERATION | {_P.DIRECTORY_EDIT, _P.DIRECTORY_READ},
         Role.AGENCY_OFFICER: frozenset({_P.AGENCY_READ, _P.CONTRACT_READ, _P.CONTRACT_REGISTER}),
         Role.ANALYST: frozenset({_P.FIGURES_READ}),
         Role.AUDITOR: frozenset({_P.AUDIT_READ}),

@@ -84,10 +84,18 @@ dead_letter = Table(
     Column("reason", String, nullable=False),
     Column("state", String, nullable=False),
     _created_at(),
-    CheckConstraint("state IN ('dead', 'parked', 'replayed', 'discarded')", name="state"),
-    Index("ix_dead_letter_open_key", "topic", "key", postgresql_where="state IN ('dead', 'parked')"),
+    Column("letter_id", Uuid, nullable=False, unique=True, server_default=func.gen_random_uuid()),
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("updated_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("discarded_as", String),
+    Column("ticket", String),
+    CheckConstraint("state IN ('dead', 'parked', 'due', 'replayed', 'discarded')", name="state"),
+    Index("ix_dead_letter_open_key", "topic", "key", "id", postgresql_where="state IN ('dead', 'parked', 'due')"),
+    Index("ix_dead_letter_due", "topic", "key", "id", postgresql_where="state = 'due'"),
 )
-"""`dead`: could not be handled, its key is parked from here on. `parked`: waits behind a dead one."""
+"""`dead`: could not be handled, its key is parked from here on. `parked`: waits behind a dead one. `due`: an operator
+wants it handled, and the worker does so next. `replayed`, `discarded`: closed, and forgotten when nothing so old can
+arrive any more. `letter_id` is what people name it by; `id` is its place in line."""
 
 fetch = Table(
     "fetch",

@@ -14,7 +14,8 @@ from shared.ending import end_in_time
 from shared.events import Event, Handlers, topic_of
 from shared.fetch import Appliers, Fetcher
 from shared.idempotency import forget_old_keys
-from shared.inbox import Inbox, forget_old_events
+from shared.inbox import Inbox, forget_closed_letters, forget_old_events
+from shared.letters.replayer import Replayer
 from shared.logging import get_logger, where
 from shared.outbox import Relay
 from shared.runtime import Act, Runtime
@@ -54,6 +55,7 @@ class Worker:
                 group.create_task(relay.run(stop))
                 if self.handlers:
                     group.create_task(self.carrier.consume(self.topics(), inbox.accept, stop))
+                    group.create_task(Replayer(self.runtime.engine, inbox.replay).run(stop))
                 group.create_task(fetcher.run(stop))
                 group.create_task(self._clean(stop))
                 for loop in self.extra:
@@ -76,6 +78,7 @@ class Worker:
         with self.runtime.session(Act("system", "forget_old", "cleaning")) as session:
             forget_old_keys(session)
             forget_old_events(session)
+            forget_closed_letters(session)
             session.commit()
 
 

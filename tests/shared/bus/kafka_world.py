@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
-from shared.bus import Accept, CarrierDown, Record
+from shared.bus import Accept, Carrier, CarrierDown, Record
 from shared.bus.kafka import KafkaCarrier
 
 DEADLINE = 60.0
@@ -86,7 +86,7 @@ async def carrier(bootstrap: str, group: str, *topics: str) -> AsyncIterator[Kaf
 
 
 @contextlib.asynccontextmanager
-async def consuming(carrier: KafkaCarrier, topic: str, accept: Accept) -> AsyncIterator[asyncio.Event]:
+async def consuming(carrier: Carrier, topic: str, accept: Accept) -> AsyncIterator[asyncio.Event]:
     """Consume in the background; at the end set `stop` and wait for the consumer."""
     stop = asyncio.Event()
     task = asyncio.create_task(carrier.consume([topic], accept, stop))

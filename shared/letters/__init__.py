@@ -1,0 +1,1 @@
+"""What could not be handled: how it is kept, what operators may see of it, and how it is replayed or discarded."""

@@ -1,0 +1,114 @@
+"""A dead letter as people meet it, and the line it stands in: the letters of one key, in the order of their arrival."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import and_
+from sqlalchemy.orm import registry
+from sqlmodel import Session, col, select
+from sqlmodel.sql.expression import SelectOfScalar
+
+from shared import audit  # noqa: F401 - whatever is done to a letter leaves its trace
+from shared.auth import Principal
+from shared.bus import Record
+from shared.concurrency import take_turn
+from shared.tables import dead_letter, kit
+
+WAITS = "waits_behind_dead_letter"
+"""The reason of a letter that nobody has tried to handle yet."""
+HANDLER = "handler:"
+"""How the reason begins when a handler raised; what follows is the kind of error."""
+
+
+class LetterState(StrEnum):
+    """Where a letter stands."""
+
+    DEAD = "dead"
+    PARKED = "parked"
+    DUE = "due"
+    REPLAYED = "replayed"
+    DISCARDED = "discarded"
+
+
+OPEN = (LetterState.DEAD, LetterState.PARKED, LetterState.DUE)
+"""While a letter of a key is open, whatever arrives for that key lines up behind it."""
+
+
+class DiscardReason(StrEnum):
+    """Why a letter will never be handled; a closed list, for what stands in the audit trail can be erased by nobody."""
+
+    DUPLICATE = "duplicate"
+    """Its effect is there already."""
+    FOREIGN = "foreign"
+    """No service of ours wrote it."""
+    HANDLED_BY_HAND = "handled_by_hand"
+    """A person did what it asked for."""
+    OBSOLETE = "obsolete"
+    """What it speaks of has ended."""
+    UNREADABLE = "unreadable"
+    """Ours, but broken; its producer has told the same anew, or need not."""
+
+
+class DeadLetter:
+    """A row of `dead_letter`; its id and version are those of the API, `seq` is its place in line."""
+
+    __tablename__ = "dead_letter"
+
+    id: UUID
+    seq: int
+    event_id: str | None
+    topic: str
+    key: str | None
+    headers: list[tuple[str, str | None]]
+    payload: bytes | None
+    reason: str
+    state: str
+    created_at: datetime
+    updated_at: datetime
+    version: int
+    discarded_as: str | None
+    ticket: str | None
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether the inbox knows its event already: it was read, and then failed or lined up."""
+        return self.reason == WAITS or self.reason.startswith(HANDLER)
+
+    def record(self) -> Record:
+        """Return the record as it came."""
+        headers = tuple((name, None if value is None else bytes.fromhex(value)) for name, value in self.headers)
+        return Record(self.topic, self.key, headers, self.payload)
+
+
+registry(metadata=kit).map_imperatively(
+    DeadLetter, dead_letter, properties={"id": dead_letter.c.letter_id, "seq": dead_letter.c.id}
+)
+
+
+def visible_letters(_principal: Principal) -> SelectOfScalar[DeadLetter]:
+    """Whoever operates the house sees every letter: what is shown of one tells of no person."""
+    return select(DeadLetter)
+
+
+def same_key(letter: DeadLetter) -> Any:
+    """Return the condition of standing in a letter's line; one without a key stands alone."""
+    if letter.key is None:
+        return dead_letter.c.id == letter.seq
+    return and_(dead_letter.c.topic == letter.topic, dead_letter.c.key == letter.key)
+
+
+def hold_line(session: Session, topic: str, key: str | None) -> None:
+    """Let nobody else join, leave or move along this key's line until the transaction ends."""
+    if key is not None:
+        take_turn(session, "letters", topic, key)
+
+
+def last_state(session: Session, topic: str, key: str | None) -> LetterState | None:
+    """Return the state of the last open letter of a key; None says that the key flows."""
+    if key is None:
+        return None
+    line = (col(DeadLetter.topic) == topic, col(DeadLetter.key) == key, col(DeadLetter.state).in_(OPEN))
+    last = session.exec(select(DeadLetter.state).where(*line).order_by(col(DeadLetter.seq).desc()).limit(1)).first()
+    return None if last is None else LetterState(last)
