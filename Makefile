@@ -8,7 +8,7 @@ ready := .venv/.installed
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack demo token test soak lint format migrate revision docs lock clean
+.PHONY: help run stack demo token test soak lint format migrate revision docs lock clean reconcile
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F '\t' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ lint: $(ready) ## Check style, types, and who imports whom.
 
 format: $(ready) ## Write the code as the formatter wants it.
 	@$(venv)/ruff format --quiet . && $(venv)/ruff check --quiet --fix .
+
+reconcile: $(ready) ## Count whether the four databases agree (STATE=var, or STATE=var/stack; STATE= for the environment).
+	@$(venv)/python -m deploy.reconcile $(if $(STATE),--state $(STATE))
 
 migrate: $(ready) ## Bring the four databases to head; addresses come from the environment (INTAKE_OWNER_DATABASE_URL …).
 	@$(venv)/python -m deploy.migrate

@@ -36,6 +36,7 @@ def test_the_story_is_told_twice_and_the_cases_are_there_after_a_restart(state: 
         first = run("deploy.demo", *options)
         second = run("deploy.demo", *options)
         before = cases(url, state)
+        counted = run("deploy.reconcile", "--state", str(state))
         home = httpx.get(url)
         code = house.interrupt()
     with Running("deploy.local", *options) as house:
@@ -45,6 +46,8 @@ def test_the_story_is_told_twice_and_the_cases_are_there_after_a_restart(state: 
     assert first.returncode == 0, first.stdout + first.stderr
     assert second.returncode == 0, second.stdout + second.stderr
     assert "The story was as told." in second.stdout
+    assert counted.returncode == 0, counted.stdout + counted.stderr
+    assert "BROKEN" not in counted.stdout
     assert code == 0, "\n".join(house.lines[-20:])
     assert "make token" in home.text
     assert "http://" not in home.text.replace("http://127.0.0.1", "")

@@ -1,0 +1,1 @@
+"""The count over the four databases."""
