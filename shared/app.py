@@ -17,7 +17,7 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
 from starlette.staticfiles import StaticFiles
 
-from shared import health, problems
+from shared import health, openapi, problems
 from shared.auth import PUBLIC, KeySet, Verifier, authorise
 from shared.db import POOL_SIZE
 from shared.health import Check
@@ -32,6 +32,16 @@ TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False,
 API_PAGE_ASSETS = Path(fastapi_swagger.__file__).parent / "resources"
 
 
+class Described(FastAPI):
+    """An app whose description also tells what the edge does for every operation."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, made at the first call."""
+        if self.openapi_schema is None:
+            openapi.completed(super().openapi())
+        return super().openapi()
+
+
 class UnguardedRouteError(Exception):
     """A route names no permission, or one that does not exist; the service does not start."""
 
@@ -41,7 +51,7 @@ def create_app(
 ) -> FastAPI:
     """Build a service's app; raises `UnguardedRouteError` if a route names no permission and does not say it is public."""
     prefix = f"/{runtime.service}"
-    app = FastAPI(
+    app = Described(
         title=title,
         version="1",
         docs_url=None,
@@ -50,7 +60,7 @@ def create_app(
         lifespan=_lifespan,
         redirect_slashes=False,
         separate_input_output_schemas=True,
-        responses=problems.RESPONSES,
+        responses=openapi.PLACEHOLDER,
         telemetry=TELEMETRY,
     )
     settings = runtime.settings

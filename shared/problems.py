@@ -1,14 +1,14 @@
 """Every error as problem+json (RFC 9457), in the caller's language; never a stack trace, a SQL text or the rejected value."""
 
 import re
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute, iter_route_contexts
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
@@ -30,18 +30,17 @@ class FieldProblem(BaseModel):
 
 
 class Problem(BaseModel):
-    """Problem details for HTTP APIs (RFC 9457)."""
+    """Problem details for HTTP APIs (RFC 9457); `reason` and other members tell more where there is more to tell."""
 
-    type: str
+    model_config = ConfigDict(extra="allow")
+
+    type: Annotated[str, Field(pattern=r"^urn:baoho:problem:[a-z-]+$")]
     title: str
-    status: int
-    errors: list[FieldProblem] | None = None
+    status: Annotated[int, Field(ge=400, le=599)]
+    reason: str = Field(default_factory=str, description="A code: what stands against it.")
+    errors: list[FieldProblem] = Field(default_factory=list, description="Each rejected field.")
 
 
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": Problem, "description": "Not done, and why.", "content": {"application/problem+json": {}}},
-    "5XX": {"model": Problem, "description": "Failed on our side.", "content": {"application/problem+json": {}}},
-}
 BY_STATUS: dict[int, type[errors.DomainError]] = {
     404: errors.NotFound,
     405: errors.MethodNotAllowed,
