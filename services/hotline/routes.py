@@ -1,6 +1,6 @@
 """The hotline's API: missions post and follow, operators triage and hand over, intake fetches what was handed over."""
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -28,10 +28,11 @@ from shared.person import StoredPerson
 from shared.runtime import runtime_of
 
 api = router("/hotline/v1")
+POSTED_BEFORE: dict[str, Any] = {"model": PostedCase, "description": "The case as it was posted before."}
 CaseStatusFilter = Annotated[list[CaseStatus] | None, SEVERAL, Query()]
 
 
-@api.post("/cases", status_code=http.HTTP_201_CREATED)
+@api.post("/cases", status_code=http.HTTP_201_CREATED, responses={http.HTTP_200_OK: POSTED_BEFORE})
 def post_case(body: CaseCreate, poster: CanPostCase, session: SessionDep, response: Response) -> PostedCase:
     """Post a case under the mission's own reference; the same again answers 200 and the same case, other content 409."""
     if not access.posts_for(poster, body.country):

@@ -35,6 +35,7 @@ from shared.runtime import act_of
 from shared.schema import ProvinceCode
 
 api = router("/referral/v1")
+FIRST_COUNT: dict[str, Any] = {"model": CapacityCounted, "description": "The first count for this population."}
 ServiceTypeFilter = Annotated[list[ServiceType] | None, SEVERAL, Query()]
 ProvinceFilter = Annotated[ProvinceCode | None, Query()]
 PopulationFilter = Annotated[list[Population] | None, SEVERAL, Query()]
@@ -121,7 +122,7 @@ def read_service(service_id: UUID, reader: CanReadDirectory, session: SessionDep
     return _with_beds(session, [service])[0]
 
 
-@api.put("/services/{service_id}/capacities/{population}")
+@api.put("/services/{service_id}/capacities/{population}", responses={http.HTTP_201_CREATED: FIRST_COUNT})
 def count_beds(
     *,
     service_id: UUID,
