@@ -1,13 +1,14 @@
 """What comes in is taken strictly, what goes out is listed field by field."""
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from shared import codes
-from shared.schema import ComplaintCode, CountryCode, Input, Line, Name, Narrative, OfficeCode, Output, code_of
+from shared.schema import ComplaintCode, CountryCode, Day, Input, Line, Name, Narrative, OfficeCode, Output, code_of
 
 
 class Note(Input):
@@ -82,3 +83,52 @@ def test_a_refused_code_is_told_by_the_name_of_its_list() -> None:
         TypeAdapter(code_of(codes.sexes)).validate_python("unheard")
 
     assert "sexes" in str(refused.value.errors()[0]["ctx"]["error"])
+
+
+class Answers(Input):
+    """A body with what pydantic would guess at."""
+
+    satisfied: bool = False
+    months: int = 0
+    on: date | None = None
+    days: list[date] = Field(default_factory=list)
+
+
+@pytest.mark.parametrize(
+    ("field", "guessed"),
+    [
+        ("satisfied", 0),
+        ("satisfied", "no"),
+        ("months", "12"),
+        ("months", True),
+        ("months", 12.0),
+        ("on", 0),
+        ("on", "86400"),
+        ("on", "2026-03-02T00:00:00"),
+        ("on", True),
+        ("days", [0]),
+    ],
+)
+def test_what_a_field_does_not_say_is_not_guessed(field: str, guessed: Any) -> None:
+    with pytest.raises(ValidationError):
+        Answers.model_validate({field: guessed})
+
+
+def test_truth_values_whole_numbers_and_days_are_taken_as_json_writes_them() -> None:
+    sent = {"satisfied": True, "months": 12, "on": "2026-03-02", "days": ["2026-03-02"]}
+
+    taken = Answers.model_validate(sent)
+
+    assert taken == Answers(satisfied=True, months=12, on=date(2026, 3, 2), days=[date(2026, 3, 2)])
+
+
+@pytest.mark.parametrize("guessed", ["0", "86400", "2026-03-02T00:00:00"])
+def test_a_day_in_a_query_is_written_as_a_day(guessed: str) -> None:
+    with pytest.raises(ValidationError):
+        TypeAdapter(Day).validate_python(guessed)
+
+
+def test_the_description_of_a_code_names_the_codes() -> None:
+    described = TypeAdapter(OfficeCode).json_schema()
+
+    assert described["enum"] == [row.code for row in codes.offices.all()]

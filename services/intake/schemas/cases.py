@@ -21,7 +21,7 @@ from shared.contracts.registry import CostDetails
 from shared.law.clocks import DayUnit, StartsFrom, Step
 from shared.money import Money
 from shared.person import PersonDetails, StoredPerson
-from shared.schema import ComplaintCode, CountryCode, Input, LanguageCode, Narrative, Output
+from shared.schema import ComplaintCode, CountryCode, Day, Input, LanguageCode, Narrative, Output
 from shared.validation import ExpectedError
 
 EARLIEST = date(2000, 1, 1)
@@ -47,7 +47,7 @@ def _positive(money: Money) -> Money:
 
 
 ReceivedOn = Annotated[date, AfterValidator(_received)]
-FilterDay = Annotated[date, AfterValidator(_filter_day)]
+FilterDay = Annotated[Day, AfterValidator(_filter_day)]
 Compensation = Annotated[Money, AfterValidator(_positive)]
 ComplaintTypes = Annotated[list[ComplaintCode], Field(min_length=1, max_length=19)]
 

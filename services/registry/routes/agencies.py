@@ -19,10 +19,11 @@ from shared.concurrency import take_turn
 from shared.edge import SessionDep, router
 from shared.errors import Conflict
 from shared.paging import SEVERAL, Page, Paging
+from shared.schema import Day
 
 api = router("/registry/v1/agencies")
 StatusFilter = Annotated[list[LicenceStatus] | None, SEVERAL, Query()]
-OnDay = Annotated[date | None, Query(description="The day for which `licence_status_then` is told.")]
+OnDay = Annotated[Day | None, Query(description="The day for which `licence_status_then` is told.")]
 LICENCE = {"licence_status", "licence_status_on"}
 
 
