@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from types import TracebackType
@@ -24,6 +25,10 @@ from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+
+from deploy.kafka import access
+from deploy.kafka.access import ADMIN
+from shared.bus.kafka_brokers import Brokers
 
 HERE = Path(__file__).parent
 STATE = HERE.parents[1] / "var" / "kafka"
@@ -89,12 +94,16 @@ class Broker:
     """One broker, its own controller, on 127.0.0.1:`port` (the controller on `port` + 1), over one data folder.
 
     `state` holds the jars (see `install`); `data` is the broker's own folder, by default one per port beneath `state`.
-    The same folder may be started again after `stop` or `kill`: what was acknowledged is still there.
+    With `passwords`, by user, it lets nobody else in, and nobody but `ADMIN` may do anything until rights are given
+    (deploy/kafka/access.py). The same folder may be started again after `stop` or `kill`: what was acknowledged is still there.
     """
 
-    def __init__(self, state: Path, port: int = PORT, *, data: Path | None = None) -> None:
+    def __init__(
+        self, state: Path, port: int = PORT, *, data: Path | None = None, passwords: Mapping[str, str] | None = None
+    ) -> None:
         self.port = port
         self.bootstrap = f"127.0.0.1:{port}"
+        self.passwords = dict(passwords or {})
         self.folder = (data or state / f"broker-{port}").absolute()
         self.libs = (state / "libs").absolute()
         self._process: subprocess.Popen[bytes] | None = None
@@ -110,7 +119,7 @@ class Broker:
                 command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, start_new_session=True
             )
         deadline = time.monotonic() + START_SECONDS
-        while not (_listens(self.port) and asyncio.run(_answers(self.bootstrap))):
+        while not (_listens(self.port) and asyncio.run(_answers(self.admin))):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 message = f"the broker did not come up on port {self.port}; see {self.folder / 'broker.log'}"
@@ -140,6 +149,15 @@ class Broker:
         if self._process is not None:
             self._process.send_signal(number)
 
+    @property
+    def admin(self) -> Brokers:
+        """The broker as its administrator reaches it."""
+        return self.as_user(ADMIN) if self.passwords else Brokers(self.bootstrap)
+
+    def as_user(self, name: str) -> Brokers:
+        """Return the broker as one of its users reaches it."""
+        return Brokers(self.bootstrap, name, self.passwords[name])
+
     def prepare(self) -> list[str]:
         """Write the configuration, format the data folder when it is new, and return the broker's command line."""
         data = self.folder / "data"
@@ -147,8 +165,9 @@ class Broker:
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         properties = self.folder / "server.properties"
         filled = Template((HERE / "server.properties.template").read_text()).substitute(
-            data=data, port=self.port, controller_port=self.port + 1
+            data=data, port=self.port, controller_port=self.port + 1, **access.properties(self.passwords)
         )
+        properties.touch(mode=0o600)
         properties.write_text(filled)
         base = [java(), "-XX:+UseSerialGC", f"-Djava.io.tmpdir={scratch}"]
         base += [f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}", "-cp", f"{self.libs}/*"]
@@ -189,9 +208,9 @@ def _listens(port: int) -> bool:
     return False
 
 
-async def _answers(bootstrap: str) -> bool:
-    """Whether a broker at `bootstrap` knows its cluster."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
+async def _answers(brokers: Brokers) -> bool:
+    """Whether a broker knows its cluster."""
+    admin = AIOKafkaAdminClient(**brokers.options, request_timeout_ms=5_000)
     try:
         await admin.start()
         cluster = await admin.describe_cluster()

@@ -13,6 +13,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from shared.bus import Accept, CarrierDown, Record
+from shared.bus.kafka_brokers import Brokers, brokers_at
 from shared.bus.kafka_group import Membership, Service, let_go
 from shared.bus.kafka_topics import REQUEST_MS, ensure_topics
 
@@ -42,9 +43,9 @@ class KafkaCarrier:
     """
 
     def __init__(
-        self, bootstrap: str, group: str, *, client_id: str, topics: Sequence[str] = (), replication: int = 1
+        self, brokers: str | Brokers, group: str, *, client_id: str, topics: Sequence[str] = (), replication: int = 1
     ) -> None:
-        self._bootstrap = bootstrap
+        self._brokers = brokers_at(brokers)
         self._group = group
         self._client_id = client_id
         self._topics = tuple(topics)
@@ -97,7 +98,7 @@ class KafkaCarrier:
 
     async def consume(self, topics: Sequence[str], accept: Accept, stop: asyncio.Event) -> None:
         """Bring each record of `topics` to `accept` until `stop`; whatever breaks, join the group anew and go on."""
-        service = Service(self._bootstrap, self._group, self._client_id, self._replication, accept)
+        service = Service(self._brokers, self._group, self._client_id, self._replication, accept)
         try:
             while not stop.is_set():
                 self._member = Membership(service)
@@ -150,7 +151,7 @@ class KafkaCarrier:
         failures = 0
         while True:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
+                **self._brokers.options,
                 client_id=self._client_id,
                 acks="all",
                 # With idempotence aiokafka never gives up on a batch, nor lets go, while the broker is away.
@@ -160,7 +161,7 @@ class KafkaCarrier:
             )
             try:
                 await producer.start()
-                await ensure_topics(self._bootstrap, self._topics, replication=self._replication)
+                await ensure_topics(self._brokers, self._topics, replication=self._replication)
             except Exception as error:  # noqa: BLE001 - whatever it is, a carrier that gave up would stay down
                 await let_go(producer.stop())
                 log.warning("not_connected", extra={"error": type(error).__name__})

@@ -12,6 +12,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import CorruptRecordException, KafkaError, UnsupportedCodecError
 
 from shared.bus import Accept, Record, Retry
+from shared.bus.kafka_brokers import Brokers
 from shared.bus.kafka_raw import Placed, read_batch, readable
 from shared.bus.kafka_topics import ensure_topics
 
@@ -55,7 +56,7 @@ async def let_go(closing: Coroutine[Any, Any, None]) -> None:
 class Service:
     """Who consumes: where its brokers are, its group, and what it does with a record."""
 
-    bootstrap: str
+    brokers: Brokers
     group: str
     client_id: str
     replication: int
@@ -73,7 +74,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka d
         self._leaving = False
         self.joined = False
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=service.bootstrap,
+            **service.brokers.options,
             group_id=service.group,
             client_id=service.client_id,
             enable_auto_commit=False,
@@ -109,7 +110,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka d
 
     async def _join(self, topics: Sequence[str]) -> None:
         """Join the group; a topic that its owner has not made yet is made here, and holds nobody up."""
-        await ensure_topics(self._service.bootstrap, topics, replication=self._service.replication)
+        await ensure_topics(self._service.brokers, topics, replication=self._service.replication)
         self._consumer.subscribe(list(topics), listener=self)
         await self._consumer.start()
 
@@ -207,7 +208,7 @@ class PartitionReader:
         where = {"topic": self._place.topic, "partition": self._place.partition, "offset": start}
         log.warning("undecodable_batch", extra=where)
         try:
-            records, behind = await read_batch(self._service.bootstrap, self._service.client_id, self._place, start)
+            records, behind = await read_batch(self._service.brokers, self._service.client_id, self._place, start)
         except (KafkaError, NotImplementedError) as error:
             # Damaged, or in a codec that we lack: this partition waits for its operator, the others go on.
             log.error("unreadable_batch", extra=where | {"error": type(error).__name__})

@@ -12,6 +12,7 @@ from aiokafka.record.default_records import DefaultRecordBatch
 from aiokafka.record.util import decode_varint
 
 from shared.bus import Record
+from shared.bus.kafka_brokers import Brokers
 
 Placed = tuple[int, Record]
 """A record with its offset in the partition."""
@@ -36,12 +37,12 @@ def readable(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-async def read_batch(bootstrap: str, client_id: str, place: TopicPartition, offset: int) -> tuple[list[Placed], int]:
+async def read_batch(brokers: Brokers, client_id: str, place: TopicPartition, offset: int) -> tuple[list[Placed], int]:
     """Fetch the batch that holds `offset`: its records from there on, and the offset behind it.
 
     Raises `KafkaError` when the leader is away, the fetch fails or the batch is damaged.
     """
-    client = AIOKafkaClient(bootstrap_servers=bootstrap, client_id=client_id)
+    client = AIOKafkaClient(**brokers.options, client_id=client_id)
     try:
         await client.bootstrap()
         await client.set_topics([place.topic])

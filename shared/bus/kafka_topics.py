@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from shared.bus.kafka_brokers import Brokers, brokers_at
+
 PARTITIONS = 24
 """Per topic, for good: another number would move keys to other partitions and break their order."""
 RETENTION_MS = 30 * 24 * 60 * 60 * 1000
@@ -17,13 +19,13 @@ class TopicsRefused(Exception):
     """The broker would not create topics that are missing; the message names topics and reasons."""
 
 
-async def ensure_topics(bootstrap: str, topics: Sequence[str], *, replication: int = 1) -> None:
+async def ensure_topics(brokers: str | Brokers, topics: Sequence[str], *, replication: int = 1) -> None:
     """Create those of `topics` that are missing: 24 partitions, kept for 30 days on `replication` brokers.
 
     The broker is told to store batches uncompressed, so that no foreign writer's codec can be one that we lack. Raises
     `TopicsRefused` where the broker says no, `KafkaError` while it is away.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=REQUEST_MS)
+    admin = AIOKafkaAdminClient(**brokers_at(brokers).options, request_timeout_ms=REQUEST_MS)
     try:
         await admin.start()
         missing = sorted(set(topics) - set(await admin.list_topics()))

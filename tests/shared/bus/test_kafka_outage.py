@@ -12,6 +12,7 @@ from aiokafka.errors import IllegalStateError
 from deploy.kafka.broker import Broker
 from shared.bus import CarrierDown, Record
 from shared.bus.kafka import KafkaCarrier
+from shared.bus.kafka_brokers import Brokers
 from shared.bus.kafka_group import Membership, Service, _closing, let_go
 from tests.shared.bus.kafka_world import KEYS, Seen, carrier, consuming, distinct, event, publish_slowly, until
 
@@ -116,7 +117,7 @@ def test_a_membership_that_breaks_is_followed_by_a_new_one(
 def test_a_member_that_leaves_takes_nothing_on(broker: Broker, topic: str) -> None:
     async def story() -> tuple[int | None, bool]:
         stop = asyncio.Event()
-        member = Membership(Service(broker.bootstrap, "leave", "leave", 1, Seen()))
+        member = Membership(Service(Brokers(broker.bootstrap), "leave", "leave", 1, Seen()))
         await member.on_partitions_assigned({TopicPartition(topic, 0)})
         lag = member.lag()
         stop.set()

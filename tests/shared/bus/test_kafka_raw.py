@@ -17,6 +17,7 @@ from aiokafka.record.util import calc_crc32c
 
 from deploy.kafka.broker import Broker
 from shared.bus import Record
+from shared.bus.kafka_brokers import Brokers
 from shared.bus.kafka_raw import decode_batch, read_batch
 from shared.bus.kafka_topics import ensure_topics
 
@@ -60,10 +61,10 @@ def test_a_place_that_cannot_be_read_is_an_error(broker: Broker, topic: str) -> 
     asyncio.run(ensure_topics(broker.bootstrap, [topic]))
 
     with pytest.raises(LeaderNotAvailableError):
-        asyncio.run(read_batch(broker.bootstrap, "raw", TopicPartition(f"{topic}.never", 0), 0))
+        asyncio.run(read_batch(Brokers(broker.bootstrap), "raw", TopicPartition(f"{topic}.never", 0), 0))
     # A new topic has no leader yet for a moment.
     with pytest.raises((OffsetOutOfRangeError, NotLeaderForPartitionError)):
-        asyncio.run(read_batch(broker.bootstrap, "raw", TopicPartition(topic, 0), 99))
+        asyncio.run(read_batch(Brokers(broker.bootstrap), "raw", TopicPartition(topic, 0), 99))
 
 
 def test_aiokafka_refuses_a_header_name_that_is_no_utf_8() -> None:
