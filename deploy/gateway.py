@@ -14,9 +14,9 @@ from types import TracebackType
 from typing import Self
 
 from deploy import topology
-from deploy.nginx.site import TEMPLATES, Site, compose_site, render
+from deploy.nginx.site import TEMPLATES, USUAL, Limits, Site, compose_site, render
 
-__all__ = ["COMPOSE_FILE", "Gateway", "GatewayError", "Site", "compose_site", "find_nginx", "render"]
+__all__ = ["COMPOSE_FILE", "Gateway", "GatewayError", "Limits", "Site", "compose_site", "find_nginx", "render"]
 
 COMPOSE_FILE = TEMPLATES / "compose.conf"
 START_SECONDS = 15.0
@@ -30,16 +30,7 @@ class GatewayError(Exception):
 class Gateway:
     """nginx as a child process at 127.0.0.1:`port`, with everything it writes inside the folder `state`."""
 
-    def __init__(
-        self,
-        state: Path,
-        port: int,
-        upstreams: Mapping[str, str],
-        *,
-        rate: int = 100,
-        burst: int = 200,
-        patience: int = 60,
-    ) -> None:
+    def __init__(self, state: Path, port: int, upstreams: Mapping[str, str], limits: Limits = USUAL) -> None:
         self.state = state.resolve()
         self.port = port
         self.site = Site(
@@ -49,9 +40,7 @@ class Gateway:
             access_log=str(self.access_log),
             error_log=str(self.error_log),
             user=_unprivileged() if os.geteuid() == 0 else None,
-            rate=rate,
-            burst=burst,
-            patience=patience,
+            limits=limits,
         )
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from string import Template
 
@@ -20,13 +20,33 @@ class _Template(Template):
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What the gateway bears.
+
+    `rate` (requests per second) and `burst` (requests) limit one address, `client_rate` and `client_burst` one token;
+    `busy` is how many requests of one address may go on at once. `patience` is how many seconds a service may take,
+    `hurry` how many a caller may take for its header, and between two parts of its body.
+    """
+
+    rate: int = 200
+    burst: int = 400
+    client_rate: int = 50
+    client_burst: int = 100
+    busy: int = 200
+    patience: int = 60
+    hurry: int = 10
+
+
+USUAL = Limits()
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """What the configuration depends on.
 
     `listen` are arguments of nginx's directive of that name. `upstreams` maps the first segment of a path to the
     `host:port` behind it. With a `resolver` (an address of a name server) names are looked up while running, without
-    one at start. `tls` is a certificate chain and its key, two PEM files for the `ssl` listeners. `rate` (requests
-    per second) and `burst` (requests) limit one client address; `patience` is how many seconds a service may take.
+    one at start. `tls` is a certificate chain and its key, two PEM files for the `ssl` listeners.
     `user` is whom the workers run as when nginx is started by root: a user's name and a group's.
     """
 
@@ -39,9 +59,7 @@ class Site:
     tls: tuple[str, str] | None = None
     user: str | None = None
     workers: str = "1"
-    rate: int = 100
-    burst: int = 200
-    patience: int = 60
+    limits: Limits = USUAL
 
 
 def render(site: Site) -> str:
@@ -53,9 +71,7 @@ def render(site: Site) -> str:
         folder=site.folder,
         access_log=_quoted(site.access_log),
         error_log=_quoted(site.error_log),
-        rate=str(site.rate),
-        burst=str(site.burst),
-        patience=str(site.patience),
+        **{name: str(value) for name, value in asdict(site.limits).items()},
         names="|".join(site.upstreams),
         listen=_listeners(site),
         upstreams=_upstreams(site),
@@ -100,6 +116,8 @@ def _listeners(site: Site) -> str:
             f"        ssl_certificate {certificate};",
             f"        ssl_certificate_key {key};",
             "        ssl_protocols TLSv1.2 TLSv1.3;",
+            "        ssl_ciphers ECDHE+AESGCM:ECDHE+CHACHA20;",
+            "        ssl_prefer_server_ciphers off;",
             "        ssl_session_cache shared:tls:10m;",
             "        ssl_session_tickets off;",
         ]

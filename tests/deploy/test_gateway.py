@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deploy import topology
-from deploy.gateway import Gateway
+from deploy.gateway import Gateway, Limits
 from shared.errors import NotFound
 from shared.problems import preferred_language
 from tests.deploy.gateway_upstreams import PROBLEM, Answer, Upstream, ask, free_port, is_problem, send_raw, upstream
@@ -16,7 +16,7 @@ from tests.requirements import require
 
 MEBIBYTE = 1024 * 1024
 ENGLISH = {"Accept-Language": "en"}
-WIDE: dict[str, Any] = {"rate": 5000, "burst": 5000}
+WIDE = Limits(rate=5000, burst=5000, client_rate=5000, client_burst=5000)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -37,7 +37,7 @@ def addresses(services: dict[str, Upstream]) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def gateway(addresses: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    with Gateway(tmp_path_factory.mktemp("gateway"), free_port(), addresses, **WIDE) as running:
+    with Gateway(tmp_path_factory.mktemp("gateway"), free_port(), addresses, WIDE) as running:
         yield running
 
 
@@ -145,7 +145,7 @@ def send_until_refused(gateway: Gateway, body: Any) -> Answer:
 def test_too_many_requests_from_one_address_are_told_when_to_come_again(
     addresses: dict[str, str], tmp_path: Path, headers: dict[str, str], title: str
 ) -> None:
-    with Gateway(tmp_path, free_port(), addresses, rate=1, burst=2) as narrow:
+    with Gateway(tmp_path, free_port(), addresses, Limits(rate=1, burst=2)) as narrow:
         answers = [ask(narrow, "/intake/v1/cases", headers) for _ in range(30)]
 
     refused = [answer for answer in answers if answer.status != 200]
@@ -168,7 +168,7 @@ def test_a_service_that_is_away_is_an_unavailable_upstream(tmp_path: Path) -> No
 def test_a_service_that_does_not_answer_in_time_is_an_unavailable_upstream(
     addresses: dict[str, str], tmp_path: Path
 ) -> None:
-    with Gateway(tmp_path, free_port(), addresses, patience=1) as hasty:
+    with Gateway(tmp_path, free_port(), addresses, Limits(patience=1)) as hasty:
         answer = ask(hasty, "/intake/v1/slow")
 
     assert is_problem(answer, 504, "upstream-unavailable")

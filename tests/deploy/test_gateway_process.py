@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import uvicorn
 
-from deploy.gateway import Gateway, GatewayError, find_nginx
+from deploy.gateway import Gateway, GatewayError, Limits, find_nginx
 from deploy.nginx.site import KEEP_SECONDS
 from tests.deploy.certificate import self_signed
 from tests.deploy.gateway_upstreams import (
@@ -52,7 +52,7 @@ def test_the_logs_hold_ids_and_times_but_nothing_that_people_wrote(intake: Upstr
     upstreams = {"intake": intake.address, "hotline": "127.0.0.1:1"}
     paths = (f"/intake/v1/cases?name={secret}", f"/hotline/v1?q={secret}", f"/{secret}", f"/intake/%20{secret}")
 
-    with Gateway(tmp_path, free_port(), upstreams, rate=1, burst=5) as narrow:
+    with Gateway(tmp_path, free_port(), upstreams, Limits(rate=1, burst=5)) as narrow:
         for path in paths:
             ask(narrow, path, headers)
         ask(narrow, "/intake/v1/cases", headers, "POST", (secret * MEBIBYTE).encode())

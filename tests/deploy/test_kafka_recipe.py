@@ -11,6 +11,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.kafka.broker import STATE, Broker, BrokerError, _answers, _listens, install, installed, main
+from shared.bus.kafka_brokers import Brokers
 from shared.bus.kafka_topics import ensure_topics
 from tests.requirements import missing, require
 from tests.shared.bus.kafka_world import free_port
@@ -72,7 +73,7 @@ def test_run_becomes_the_broker_itself(state: Path, tmp_path: Path) -> None:
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
-        while not (_listens(port) and asyncio.run(_answers(f"127.0.0.1:{port}"))):
+        while not (_listens(port) and asyncio.run(_answers(Brokers(f"127.0.0.1:{port}")))):
             assert time.monotonic() < deadline
             assert process.poll() is None
             time.sleep(0.2)
