@@ -13,11 +13,19 @@ from uuid import UUID
 
 from shared import contracts
 from shared.contracts import KNOWN
+from shared.contracts.audit import MAC_FORM
 from shared.events import Envelope, Event, headers_for
 
 FOLDER = Path(contracts.__file__).parent / "promised"
 SOME_ID = UUID("01920000-0000-7000-8000-0000000000aa")
 SOME_TIME = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
+FORMS = {
+    "uuid": str(SOME_ID),
+    "date-time": SOME_TIME.isoformat(),
+    "date": SOME_TIME.date().isoformat(),
+    MAC_FORM: "0f" * 32,
+}
+"""A text of each form that a field may have."""
 SOME_TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 UNTOLD = ("title", "description", "default")
 """Parts of a schema that promise nothing."""
@@ -102,6 +110,6 @@ def _sample(schema: dict[str, Any], name: str) -> Any:
         return {field: _sample(each, field) for field, each in schema["properties"].items()}
     if schema["type"] == "array":
         return [_sample(schema["items"], name)]
-    formats = {"uuid": str(SOME_ID), "date-time": SOME_TIME.isoformat(), "date": SOME_TIME.date().isoformat()}
-    plain = {"string": formats.get(schema.get("format", ""), name), "integer": 1, "boolean": True}
+    form = schema.get("format", schema.get("pattern", ""))
+    plain = {"string": FORMS.get(form, name), "integer": 1, "boolean": True}
     return schema.get("enum", [plain.get(schema["type"])])[0]

@@ -95,10 +95,12 @@ class Stack:
     def launch(self, process: Process) -> None:
         """Start one process; what it says goes to a log file of its own."""
         log = (self.state / "logs" / f"{process.name}.log").open("ab")
+        kept_back = {service.audit_setting for service in SERVICES}.difference(process.own_settings)
+        given = {name: value for name, value in self._environment.items() if name not in kept_back}
         with log:
             self.processes[process.name] = subprocess.Popen(
                 [sys.executable, *process.arguments],
-                env={**os.environ, **self._environment},
+                env={**os.environ, **given},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

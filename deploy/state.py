@@ -1,11 +1,11 @@
 """What the house keeps between runs on a laptop: a private folder with its version, and secrets made at the first run."""
 
 import json
-import os
 import secrets
 from base64 import b64encode
 from pathlib import Path
 
+from deploy.identity import vault
 from deploy.identity.clients import client_secret, ensure_clients
 from deploy.postgres import Server
 from deploy.topology import SERVICES
@@ -49,13 +49,18 @@ def _check_version(folder: Path) -> None:
 
 
 def secrets_of(folder: Path) -> dict[str, str]:
-    """Return the settings that are secret, generated at the first run and kept readable by their owner alone."""
-    path = folder / SECRETS
+    """Return the settings that are secret, readable by their owner alone; those not generated yet are now."""
+    with vault.locked(folder):
+        kept = _read(folder / SECRETS)
+        missing = {name: value for name, value in _generate().items() if name not in kept}
+        if missing:
+            vault.write(folder / SECRETS, json.dumps(kept | missing, indent=1).encode())
+    return kept | missing
+
+
+def _read(path: Path) -> dict[str, str]:
     if not path.exists():
-        generated = _generate()
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(generated, file, indent=1)
+        return {}
     try:
         kept: dict[str, str] = json.loads(path.read_text())
     except (ValueError, OSError) as error:
@@ -87,6 +92,7 @@ def _generate() -> dict[str, str]:
     values = {"LINK_KEYS": f"k1:{_key()}"}
     for service in SERVICES:
         values[f"{service.name.upper()}_SERVICE_KEYS"] = f"k1:{_key()}"
+        values[service.audit_setting] = f"k1:{_key()}"
         if service.knows_people:
             values[f"{service.name.upper()}_SEARCH_KEY"] = _key()
     return values

@@ -1,6 +1,6 @@
 """The one table of names, ports and paths that the stack, Docker Compose and the gateway agree on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 LOOPBACK = "127.0.0.1"
 
@@ -43,6 +43,8 @@ class Process:
     arguments: tuple[str, ...]
     port: int
     ready: str
+    own_settings: tuple[str, ...] = ()
+    """Environment variables that no other process is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,11 @@ class Service:
         """The address of its database in the role that migrates; `MIGRATE` alone reads it."""
         return f"{self.name.upper()}_OWNER_DATABASE_URL"
 
+    @property
+    def audit_setting(self) -> str:
+        """The keys that seal its audit trail; its worker alone, and whoever verifies the trail, are given them."""
+        return f"{self.name.upper()}_AUDIT_KEYS"
+
     def api(self, host: str = LOOPBACK) -> Process:
         """Describe the HTTP process, listening at `host`."""
         arguments = (
@@ -88,7 +95,7 @@ class Service:
 
     def worker(self, host: str = LOOPBACK) -> Process:
         """Describe the event process; at `host` it answers probes and scrapes only."""
-        return self._background("worker", host, self.worker_port)
+        return replace(self._background("worker", host, self.worker_port), own_settings=(self.audit_setting,))
 
     def dispatcher(self, host: str = LOOPBACK) -> Process | None:
         """Describe the process that delivers webhooks, where there is one."""

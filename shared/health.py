@@ -6,6 +6,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared import migrations
+from shared.chain.unsealed import backlog
 from shared.metrics import Metrics
 from shared.runtime import Runtime
 from shared.tables import dead_letter, fetch, mailbox, outbox
@@ -41,6 +42,9 @@ def measure(runtime: Runtime, metrics: Metrics) -> None:
             metrics.parked.set(by_state.get("parked", 0))
             metrics.fetches_due.set(connection.execute(overdue).scalar_one())
             metrics.lag.set(connection.execute(select(func.count(mailbox.c.id))).scalar_one() + runtime.carrier_lag())
+            unsealed, unsealed_age = backlog(connection)
+            metrics.audit_unsealed.set(unsealed)
+            metrics.audit_unsealed_age.set(unsealed_age)
     except SQLAlchemyError:
         return
 

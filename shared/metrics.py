@@ -1,4 +1,4 @@
-"""What can be measured of a service, for Prometheus: latency, outbox age, lag, dead letters, refusals."""
+"""What can be measured of a service, for Prometheus: latency, outbox age, lag, dead letters, unsealed rows, refusals."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -29,4 +29,10 @@ class Metrics:
         self.parked = Gauge("baoho_parked_events", "Events that wait behind a dead one.", registry=self.registry)
         self.fetches_due = Gauge(
             "baoho_fetches_due", "Details asked of other services, overdue.", registry=self.registry
+        )
+        self.audit_unsealed = Gauge(
+            "baoho_audit_unsealed", "Recent audit rows without a seal, counted to 10,000.", registry=self.registry
+        )
+        self.audit_unsealed_age = Gauge(
+            "baoho_audit_unsealed_age_seconds", "Age of the oldest of them.", registry=self.registry
         )

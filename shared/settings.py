@@ -104,6 +104,8 @@ class ServiceSettings(BaseSettings):
 
     database_url: SecretStr
     service_keys: Keys
+    audit_keys: Keys | None = None
+    """Seals the audit trail; given to the worker alone, which does not start without."""
     client_secret: ClientSecret
 
     def __init__(self, **values: Any) -> None:

@@ -139,9 +139,20 @@ audit_seal = Table(
     kit,
     Column("n", BigInteger, primary_key=True, autoincrement=False),
     Column("audit_id", BigInteger, nullable=False, unique=True),
+    Column("key_id", String, nullable=False),
     Column("mac", LargeBinary, nullable=False),
 )
-"""The chain over the audit rows, in order of sealing; insert-only."""
+"""The chain over the audit rows, in order of sealing, each with the id of its key; insert-only."""
+
+audit_head = Table(
+    "audit_head",
+    kit,
+    Column("service", String, primary_key=True),
+    Column("n", BigInteger, primary_key=True, autoincrement=False),
+    Column("mac", LargeBinary, primary_key=True),
+    Column("heard_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+"""How far the audit chains of the other services reached, as they told it; insert-only."""
 
 idempotency = Table(
     "idempotency",

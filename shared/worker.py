@@ -1,4 +1,4 @@
-"""The event process of a service: relay its outbox, consume its events, fetch its details, forget what is old."""
+"""The event process of a service: relay its outbox, consume its events, fetch its details, seal its trail, forget what is old."""
 
 import asyncio
 import signal
@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.bus import Carrier
+from shared.chain.sealer import Sealer
 from shared.db import conninfo
 from shared.ending import end_in_time
 from shared.events import Event, Handlers, topic_of
@@ -49,6 +50,7 @@ class Worker:
         )
         inbox = Inbox(self.runtime, self.handlers, self.known)
         fetcher = Fetcher(self.runtime, self.apply)
+        sealer = Sealer(self.runtime, self.known)
         await self.carrier.start()
         try:
             async with asyncio.TaskGroup() as group:
@@ -57,6 +59,7 @@ class Worker:
                     group.create_task(self.carrier.consume(self.topics(), inbox.accept, stop))
                     group.create_task(Replayer(self.runtime.engine, inbox.replay).run(stop))
                 group.create_task(fetcher.run(stop))
+                group.create_task(sealer.run(stop))
                 group.create_task(self._clean(stop))
                 for loop in self.extra:
                     group.create_task(loop(stop))

@@ -85,6 +85,7 @@ class House:
             "oidc_token_url": f"{self._issuer_url}/identity/token",
             "database_url": self.url(service),
             "service_keys": f"k1:{new_key()}",
+            "audit_keys": f"k1:{new_key()}",
             "client_secret": secrets.token_urlsafe(32),
             "search_key": new_key(),
             "link_keys": LINK_KEYS,

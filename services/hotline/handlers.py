@@ -5,6 +5,7 @@ from sqlmodel import Session
 from services.hotline import access, rules
 from services.hotline.models import Progress
 from shared.access import locked, one
+from shared.chain.witness import witnessed_by
 from shared.contracts.intake import CaseClosed, CaseInCare, CaseOpened, CaseReopened
 from shared.events import Handlers
 
@@ -43,6 +44,7 @@ def mark_closed(session: Session, event: CaseClosed) -> None:
 
 
 HANDLERS: Handlers = {
+    **witnessed_by("hotline"),
     CaseOpened: mark_opened,
     CaseInCare: mark_in_care,
     CaseReopened: mark_in_care_again,

@@ -8,6 +8,7 @@ from services.intake.actions import NARRATIVE, ask_for_contract, hold_person, ta
 from services.intake.models import CaseContract, CaseFile, Channel, Partner, Person, Priority, ReferralStatus, Told
 from shared import codes
 from shared.access import locked, one, store
+from shared.chain.witness import witnessed_by
 from shared.clock import local_date, today
 from shared.concurrency import take_turn
 from shared.contracts.hotline import HandOverDetails, HotlineCaseHandedOver
@@ -218,6 +219,7 @@ def _allege(session: Session, case: CaseFile, details: ContractDetails) -> None:
 
 
 HANDLERS: Handlers = {
+    **witnessed_by("intake"),
     HotlineCaseHandedOver: open_handed_over_case,
     ContractLinked: link_contract,
     ContractNotFound: note_contract_not_found,

@@ -19,6 +19,7 @@ from services.referral.models import (
     Tombstone,
 )
 from shared.access import locked, store
+from shared.chain.witness import witnessed_by
 from shared.clock import now
 from shared.concurrency import take_turn
 from shared.contracts.intake import CaseClosed, ConsentWithdrawn, ReferralRequested
@@ -161,6 +162,7 @@ def _bury(session: Session, ended: Ended, subject_id: UUID, reason: str, ended_a
 
 
 HANDLERS: Handlers = {
+    **witnessed_by("referral"),
     ReferralRequested: route_referral,
     ConsentWithdrawn: end_with_consent,
     CaseClosed: end_with_case,

@@ -5,6 +5,7 @@ from sqlmodel import Session
 from services.registry import access, actions, rules
 from services.registry.models import ContractLink, WatchEntry
 from shared.access import locked, one, store
+from shared.chain.witness import witnessed_by
 from shared.concurrency import take_turn
 from shared.contracts.intake import ContractLinkRequested, ViolationAlleged
 from shared.contracts.registry import AgencyWatched
@@ -43,4 +44,4 @@ def _new_entry(session: Session, event: ViolationAlleged) -> WatchEntry:
     return store(session, WatchEntry(agency_id=event.agency_id, case_id=event.case_id, allegations=[], clauses=[]))
 
 
-HANDLERS: Handlers = {ContractLinkRequested: link_contract, ViolationAlleged: watch_agency}
+HANDLERS: Handlers = {**witnessed_by("registry"), ContractLinkRequested: link_contract, ViolationAlleged: watch_agency}

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from shared.contracts.audit import AuditSealed
 from shared.events import Event
 from shared.fetch import ReadModel
 
@@ -62,4 +63,10 @@ class HandOverDetails(ReadModel):
     received_at: datetime
 
 
-EVENTS: tuple[type[Event], ...] = (HotlineCasePosted, HotlineCaseTriaged, HotlineCaseHandedOver)
+class HotlineAuditSealed(AuditSealed):
+    """How far the audit chain of the hotline reaches."""
+
+    type: ClassVar[str] = "hotline.audit_sealed.v1"
+
+
+EVENTS: tuple[type[Event], ...] = (HotlineCasePosted, HotlineCaseTriaged, HotlineCaseHandedOver, HotlineAuditSealed)

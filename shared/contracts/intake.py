@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
+from shared.contracts.audit import AuditSealed
 from shared.events import Classification, Event
 
 
@@ -98,6 +99,12 @@ class ConsentWithdrawn(Event):
     referral_ids: list[UUID]
 
 
+class IntakeAuditSealed(AuditSealed):
+    """How far the audit chain of intake reaches."""
+
+    type: ClassVar[str] = "intake.audit_sealed.v1"
+
+
 EVENTS: tuple[type[Event], ...] = (
     CaseOpened,
     CaseInCare,
@@ -107,4 +114,5 @@ EVENTS: tuple[type[Event], ...] = (
     ViolationAlleged,
     ReferralRequested,
     ConsentWithdrawn,
+    IntakeAuditSealed,
 )

@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
+from shared.contracts.audit import AuditSealed
 from shared.events import Event
 
 
@@ -104,6 +105,12 @@ class BedReleased(Event):
     case_id: UUID
 
 
+class ReferralAuditSealed(AuditSealed):
+    """How far the audit chain of referral reaches."""
+
+    type: ClassVar[str] = "referral.audit_sealed.v1"
+
+
 EVENTS: tuple[type[Event], ...] = (
     OrganizationListed,
     ReferralRouted,
@@ -113,4 +120,5 @@ EVENTS: tuple[type[Event], ...] = (
     ReferralCompleted,
     ReferralCancelled,
     BedReleased,
+    ReferralAuditSealed,
 )

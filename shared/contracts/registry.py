@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.contracts.audit import AuditSealed
 from shared.events import Event
 from shared.fetch import ReadModel
 from shared.money import Money
@@ -85,4 +86,10 @@ class ContractDetails(ReadModel):
     findings: list[FindingDetails]
 
 
-EVENTS: tuple[type[Event], ...] = (ContractLinked, ContractNotFound, AgencyWatched)
+class RegistryAuditSealed(AuditSealed):
+    """How far the audit chain of registry reaches."""
+
+    type: ClassVar[str] = "registry.audit_sealed.v1"
+
+
+EVENTS: tuple[type[Event], ...] = (ContractLinked, ContractNotFound, AgencyWatched, RegistryAuditSealed)

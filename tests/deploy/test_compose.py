@@ -30,7 +30,8 @@ NO_SECRETS = {"HTTPS_PORT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_
 SECRET = re.compile(r"PASSWORD|SECRET|KEYS?$|DATABASE_URL")
 PROCESSES = {process.name: process for service in topology.SERVICES for process in service.processes("0.0.0.0")}
 OWNERS = {process.name: service for service in topology.SERVICES for process in service.processes()}
-PARTS = {"migrate", "gateway", "postgres", "kafka", "keycloak"}
+PARTS = {"migrate", "operator", "gateway", "postgres", "kafka", "keycloak"}
+ONCE = {"migrate", "operator"}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +70,34 @@ def test_a_process_runs_and_is_probed_as_the_topology_says(containers: dict[str,
 
 @pytest.mark.parametrize("name", PROCESSES)
 def test_a_process_is_given_the_settings_of_its_service_and_no_others(containers: dict[str, Any], name: str) -> None:
-    assert set(containers[name]["environment"]) == {*topology.SHARED_SETTINGS, *OWNERS[name].settings}
+    expected = {*topology.SHARED_SETTINGS, *OWNERS[name].settings, *PROCESSES[name].own_settings}
+
+    assert set(containers[name]["environment"]) == expected
+
+
+def test_only_the_workers_and_the_operator_hold_the_keys_that_seal_the_audit_trail(containers: dict[str, Any]) -> None:
+    holders = {
+        service.name: {
+            name for name, each in containers.items() if service.audit_setting in each.get("environment", {})
+        }
+        for service in topology.SERVICES
+    }
+
+    assert holders == {service.name: {f"{service.name}-worker", "operator"} for service in topology.SERVICES}
+
+
+def test_the_operator_s_container_runs_only_when_asked_and_has_what_every_service_is_given(
+    containers: dict[str, Any],
+) -> None:
+    operator = containers["operator"]
+    own = {setting for process in PROCESSES.values() for setting in process.own_settings}
+
+    assert operator["profiles"] == ["operator"]
+    assert {*operator["environment"]} == {
+        *topology.SHARED_SETTINGS,
+        *(setting for service in topology.SERVICES for setting in service.settings),
+        *own,
+    }
 
 
 @pytest.mark.parametrize("service", topology.SERVICES, ids=lambda service: service.name)
@@ -133,7 +161,7 @@ def test_only_the_gateway_publishes_a_port_and_only_the_dispatcher_reaches_out(
 
 @pytest.mark.parametrize("name", sorted(set(PROCESSES) | PARTS))
 def test_every_container_is_probed_restarted_and_without_new_privileges(containers: dict[str, Any], name: str) -> None:
-    container, once = containers[name], name == "migrate"
+    container, once = containers[name], name in ONCE
 
     assert container["restart"] == ("no" if once else "unless-stopped")
     assert ("healthcheck" in container) is not once

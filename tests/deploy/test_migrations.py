@@ -36,7 +36,10 @@ def test_a_running_service_cannot_change_its_tables(server: Server, service: str
         connection.execute(statement)
 
 
-@pytest.mark.parametrize("statement", ["UPDATE audit SET actor = 'x'", "DELETE FROM audit", "TRUNCATE audit_seal"])
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE audit SET actor = 'x'", "DELETE FROM audit", "TRUNCATE audit_seal", "DELETE FROM audit_head"],
+)
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_running_service_cannot_take_from_the_audit_trail(server: Server, service: str, statement: str) -> None:
     with (

@@ -158,7 +158,7 @@ def test_a_forwarded_address_counts_only_from_a_trusted_proxy(house: House, toke
 def test_the_service_s_own_role_can_only_add_to_the_trail(house: House) -> None:
     engine = house.runtime("hotline").engine
 
-    for table, column in (("audit", "kind"), ("audit_seal", "audit_id")):
+    for table, column in (("audit", "kind"), ("audit_seal", "audit_id"), ("audit_head", "service")):
         for statement in (
             f"UPDATE {table} SET {column} = {column}",  # noqa: S608 - names of our own
             f"DELETE FROM {table}",  # noqa: S608 - names of our own

@@ -100,6 +100,7 @@ def open_runtime(
         "oidc_token_url": "http://127.0.0.1:9/token",
         "database_url": url,
         "service_keys": f"k1:{b64encode(secrets.token_bytes(32)).decode()}",
+        "audit_keys": f"k1:{b64encode(secrets.token_bytes(32)).decode()}",
         "client_secret": secrets.token_urlsafe(32),
     }
     settings = ServiceSettings(**{**values, **changes})

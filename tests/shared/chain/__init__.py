@@ -1,0 +1,1 @@
+"""Tests of the audit chain: its sealer, its witnesses, and what verifies it."""
