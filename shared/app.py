@@ -21,6 +21,7 @@ from shared import health, openapi, problems
 from shared.auth import PUBLIC, KeySet, Verifier, authorise
 from shared.db import POOL_SIZE
 from shared.health import Check
+from shared.letters.routes import letters_router
 from shared.metrics import Metrics
 from shared.middleware import RequestContext
 from shared.permissions import Permission
@@ -69,7 +70,7 @@ def create_app(
     app.state.verifier = Verifier(settings.oidc_issuer, runtime.service, KeySet(settings.oidc_jwks_url))
     app.add_middleware(RequestContext, settings=settings, service=runtime.service)
     problems.install(app)
-    for router in (*routers, trail_router(runtime.service)):
+    for router in (*routers, letters_router(runtime.service), trail_router(runtime.service)):
         app.include_router(router)
     refuse_unguarded(app)
     serve_health(app, prefix, {**health.checks(runtime), **(checks or {})})

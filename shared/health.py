@@ -40,6 +40,7 @@ def measure(runtime: Runtime, metrics: Metrics) -> None:
             metrics.outbox_age.set(float(oldest or 0))
             metrics.dead_letters.set(by_state.get("dead", 0))
             metrics.parked.set(by_state.get("parked", 0))
+            metrics.replays_due.set(by_state.get("due", 0))
             metrics.fetches_due.set(connection.execute(overdue).scalar_one())
             metrics.lag.set(connection.execute(select(func.count(mailbox.c.id))).scalar_one() + runtime.carrier_lag())
             unsealed, unsealed_age = backlog(connection)

@@ -27,6 +27,9 @@ class Metrics:
         self.lag = Gauge("baoho_consumer_lag", "Events carried to us but not yet handled.", registry=self.registry)
         self.dead_letters = Gauge("baoho_dead_letters", "Events that need an operator.", registry=self.registry)
         self.parked = Gauge("baoho_parked_events", "Events that wait behind a dead one.", registry=self.registry)
+        self.replays_due = Gauge(
+            "baoho_replays_due", "Events that an operator wants handled, and that are not yet.", registry=self.registry
+        )
         self.fetches_due = Gauge(
             "baoho_fetches_due", "Details asked of other services, overdue.", registry=self.registry
         )

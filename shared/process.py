@@ -19,6 +19,7 @@ from shared.crypto import Vault
 from shared.db import conninfo, make_engine
 from shared.events import topic_of
 from shared.health import Check, checks
+from shared.letters.model import DeadLetter, visible_letters
 from shared.metrics import Metrics
 from shared.outbox import Waker
 from shared.runtime import Runtime, Visible
@@ -47,7 +48,7 @@ def open_runtime(service: str, settings: ServiceSettings, visible: Mapping[str, 
         settings,
         make_engine(url),
         vault_of(service, settings),
-        visible,
+        {DeadLetter.__tablename__: visible_letters, **visible},
         waker.wake,
         tracer=tracer,
         on_close=[waker.close, end_traces],

@@ -66,6 +66,18 @@ def partners() -> dict[str, str]:
     return row(partner_worker="✓ / 404", partner_manager="✓ / 404")
 
 
+def operation(service: str) -> dict[str, dict[str, str]]:
+    """Return the rows of a service's operators: what could not be handled is settings, and tells of no person."""
+    letters = f"/{service}/v1/dead-letters"
+    return {
+        f"GET {letters}": row(administrator="✓ / ✓"),
+        f"GET {letters}/{{letter_id}}": row(administrator="✓ / ✓"),
+        f"GET /{service}/v1/parked-keys": row(administrator="✓ / ✓"),
+        f"POST {letters}/{{letter_id}}/replay": row(administrator="✓ / ✓"),
+        f"POST {letters}/{{letter_id}}/discard": row(administrator="✓ / ✓"),
+    }
+
+
 INTAKE: dict[str, dict[str, str]] = {
     # A person, her details and her consents live here alone: nobody outside the office of the case reads them.
     "POST /intake/v1/cases": plain("osso_officer", "osso_supervisor", "mrc_counsellor"),
@@ -95,6 +107,7 @@ INTAKE: dict[str, dict[str, str]] = {
     # Analysts see counts and no row; auditors and administrators see no case data at all.
     "GET /intake/v1/figures": plain("analyst"),
     "GET /intake/v1/audit": plain("auditor"),
+    **operation("intake"),
 }
 
 HOTLINE: dict[str, dict[str, str]] = {
@@ -107,6 +120,7 @@ HOTLINE: dict[str, dict[str, str]] = {
     # An owner answers a service only for what was handed to it: intake, and no other service.
     "GET /hotline/v1/hand-overs/{case_id}": row(service="✓ / 404"),
     "GET /hotline/v1/audit": plain("auditor"),
+    **operation("hotline"),
 }
 
 REFERRAL: dict[str, dict[str, str]] = {
@@ -130,6 +144,7 @@ REFERRAL: dict[str, dict[str, str]] = {
     "DELETE /referral/v1/endpoints/{endpoint_id}": row(partner_manager="✓ / 404"),
     "GET /referral/v1/deliveries": row(partner_manager="✓ / 404"),
     "GET /referral/v1/audit": plain("auditor"),
+    **operation("referral"),
 }
 
 REGISTRY: dict[str, dict[str, str]] = {
@@ -152,6 +167,7 @@ REGISTRY: dict[str, dict[str, str]] = {
     "GET /registry/v1/watch-list": row(registry_clerk="✓ / ✓", labour_officer="✓ / ✓"),
     "GET /registry/v1/contract-links/{case_id}": row(service="✓ / 404"),
     "GET /registry/v1/audit": plain("auditor"),
+    **operation("registry"),
 }
 
 MATRIX: dict[str, dict[str, dict[str, str]]] = {

@@ -6,6 +6,7 @@ import pytest
 
 from tests.access.callers import SCOPED
 from tests.access.cases import CASE, HOTLINE_CALLS, INTAKE, Make
+from tests.access.letters import LETTERS
 from tests.access.registers import REFERRAL, REGISTRY
 from tests.access.world import Answer, Call, World
 from tests.access_matrix import MATRIX, PUBLIC, ROLES
@@ -17,7 +18,7 @@ def read_trail(service: str) -> Make:
 
 
 TRAILS = {f"GET /{service}/v1/audit": read_trail(service) for service in MATRIX}
-CALLS: dict[str, Make] = {**INTAKE, **HOTLINE_CALLS, **REFERRAL, **REGISTRY, **TRAILS}
+CALLS: dict[str, Make] = {**INTAKE, **HOTLINE_CALLS, **REFERRAL, **REGISTRY, **LETTERS, **TRAILS}
 HALVES = ("own", "foreign")
 DENIED = {"403", "404"}
 
