@@ -2,13 +2,14 @@
 PYTHON ?= python3
 PORT ?= 8000
 STATE ?= var
+SBOM ?= var/sbom.json
 venv := .venv/bin
 ready := .venv/.installed
 
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack demo token test soak lint format migrate revision docs lock clean reconcile
+.PHONY: help run stack demo token test soak lint format migrate revision docs lock sbom vulnerabilities clean reconcile
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F '\t' '{printf "  %-10s %s\n", $$1, $$2}'
@@ -66,6 +67,14 @@ docs: $(ready) ## Write the pages that are made from the code, and what new even
 lock: ## Resolve requirements.lock anew, for Python 3.11 to 3.13.
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-strip-extras --group dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock
+
+sbom: $(ready) ## Write what the house is made of, with licences (CycloneDX 1.6): SBOM=var/sbom.json.
+	@mkdir -p -m 700 var
+	@$(venv)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible $(SBOM_OPTIONS) \
+		-o $(SBOM) $(venv)/python && echo "wrote $(SBOM)"
+
+vulnerabilities: $(ready) ## Ask the public advisory database about every pinned package (needs pypi.org).
+	@$(venv)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements.lock
 
 clean: ## Remove the virtual environment and caches; state in var/ stays.
 	@rm -rf .venv .mypy_cache .ruff_cache
