@@ -6,10 +6,9 @@ from collections.abc import Callable
 from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.codec import gzip_decode, lz4_decode, snappy_decode, zstd_decode
-from aiokafka.errors import CorruptRecordException, LeaderNotAvailableError, for_code
+from aiokafka.errors import CorruptRecordException, LeaderNotAvailableError, UnsupportedCodecError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.default_records import DefaultRecordBatch
-from aiokafka.record.util import decode_varint
 
 from shared.bus import Record
 from shared.bus.kafka_brokers import Brokers
@@ -21,6 +20,9 @@ LENGTH_AT = 8
 """Where in a batch its length stands: after the base offset (int64); it counts from behind itself (int32)."""
 COUNT_AT = 57
 RECORDS_AT = 61
+VARINT_BYTES = 10
+"""The longest number of 64 bits; each byte from `CONTINUES` on says that another follows."""
+CONTINUES = 0x80
 CODECS: dict[int, Callable[[bytes], bytes]] = {
     0: bytes,
     1: gzip_decode,
@@ -62,28 +64,46 @@ async def read_batch(brokers: Brokers, client_id: str, place: TopicPartition, of
 def decode_batch(topic: str, data: bytes, offset: int) -> tuple[list[Placed], int]:
     """Decode the first record batch (format 2, the only one since Kafka 4) in `data`, from `offset` on.
 
-    Returns the records and the offset behind the batch; raises `CorruptRecordException` when it is cut off or damaged.
+    Returns the records and the offset behind the batch; raises `CorruptRecordException` when it is cut off,
+    damaged or not as it says of itself, `UnsupportedCodecError` when it is packed in an unknown way.
     """
     if len(data) < RECORDS_AT:
         raise CorruptRecordException
     [length] = struct.unpack_from(">i", data, LENGTH_AT)
-    whole = data[: LENGTH_AT + 4 + length]
+    whole = data[: LENGTH_AT + 4 + max(length, 0)]
+    if len(whole) < max(RECORDS_AT, LENGTH_AT + 4 + length):
+        raise CorruptRecordException
     batch = DefaultRecordBatch(whole)
-    if len(whole) < LENGTH_AT + 4 + length or not batch.validate_crc():
+    # Never back: whoever is sent to where it was before reads the same batch for ever.
+    if not batch.validate_crc() or batch.next_offset <= offset:
         raise CorruptRecordException
     if batch.is_control_batch:
         return [], batch.next_offset
     [count] = struct.unpack_from(">i", whole, COUNT_AT)
-    cursor = _Cursor(CODECS[batch.compression_type](whole[RECORDS_AT:]))
+    cursor = _Cursor(_unpacked(batch.compression_type, whole[RECORDS_AT:]))
     records = [cursor.record(topic, batch.base_offset) for _ in range(count)]
     return [(place, record) for place, record in records if place >= offset], batch.next_offset
 
 
+def _unpacked(codec: int, data: bytes) -> bytes:
+    if codec not in CODECS:
+        raise UnsupportedCodecError
+    try:
+        return CODECS[codec](data)
+    except NotImplementedError as error:
+        raise UnsupportedCodecError from error
+    except Exception as error:  # each codec has errors of its own
+        raise CorruptRecordException from error
+
+
 class _Cursor:
-    """Walks over the records of one batch: numbers are zigzag varints, a length of -1 is a null."""
+    """Walks over the records of one batch: numbers are zigzag varints, a length of -1 is a null.
+
+    It trusts nothing that a record says of itself; aiokafka's own `decode_varint` reads on behind the end, and may crash.
+    """
 
     def __init__(self, data: bytes) -> None:
-        self._data = bytearray(data)
+        self._data = data
         self._at = 0
 
     def record(self, topic: str, base: int) -> Placed:
@@ -95,13 +115,19 @@ class _Cursor:
         return offset, Record(topic, None if key is None else readable(key), headers, value)
 
     def _number(self) -> int:
-        number: int
-        number, self._at = decode_varint(self._data, self._at)
-        return number
+        number = 0
+        for place, byte in enumerate(self._data[self._at : self._at + VARINT_BYTES]):
+            number |= (byte & 0x7F) << 7 * place
+            if byte < CONTINUES:
+                self._at += place + 1
+                return (number >> 1) ^ -(number & 1)
+        raise CorruptRecordException
 
     def _chunk(self) -> bytes | None:
         size = self._number()
         if size < 0:
             return None
         start, self._at = self._at, self._at + size
-        return bytes(self._data[start : self._at])
+        if self._at > len(self._data):
+            raise CorruptRecordException
+        return self._data[start : self._at]

@@ -1,6 +1,7 @@
 """Record batches that aiokafka refuses, decoded byte by byte."""
 
 import asyncio
+import contextlib
 import struct
 from dataclasses import dataclass
 
@@ -11,14 +12,17 @@ from aiokafka.errors import (
     LeaderNotAvailableError,
     NotLeaderForPartitionError,
     OffsetOutOfRangeError,
+    UnsupportedCodecError,
 )
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 from aiokafka.record.util import calc_crc32c
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from deploy.kafka.broker import Broker
 from shared.bus import Record
 from shared.bus.kafka_brokers import Brokers
-from shared.bus.kafka_raw import decode_batch, read_batch
+from shared.bus.kafka_raw import COUNT_AT, LENGTH_AT, RECORDS_AT, decode_batch, read_batch, readable
 from shared.bus.kafka_topics import ensure_topics
 
 CRC_AT, CHECKED_FROM, ATTRIBUTES_AT, CONTROL = 17, 21, 22, 0x20
@@ -122,3 +126,77 @@ def test_a_damaged_batch_is_refused() -> None:
 
     with pytest.raises(CorruptRecordException):
         decode_batch("intake.events", bytes(data), 0)
+
+
+CHUNKS = st.none() | st.binary(max_size=30)
+RECORDS: st.SearchStrategy[Written] = st.tuples(
+    CHUNKS, CHUNKS, st.lists(st.tuples(st.text(max_size=10), CHUNKS), max_size=4)
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(RECORDS, min_size=1, max_size=5), st.sampled_from([0, 1]))
+def test_every_batch_is_read_as_aiokafka_reads_it(records: list[Written], compression: int) -> None:
+    data = batch(*records, compression=compression).data
+
+    read, behind = decode_batch("intake.events", data, 0)
+
+    theirs = [(record.offset, record.key, record.value, tuple(record.headers)) for record in DefaultRecordBatch(data)]
+    ours = [(offset, record.key, record.value, record.headers) for offset, record in read]
+    assert ours == [(offset, None if key is None else readable(key), *rest) for offset, key, *rest in theirs]
+    assert behind == len(records)
+
+
+def decoded_or_refused(data: bytes) -> None:
+    """Decode; any other error than the one that is documented fails the test by itself."""
+    with contextlib.suppress(CorruptRecordException, UnsupportedCodecError):
+        decode_batch("intake.events", data, 0)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.binary(max_size=200))
+def test_whatever_bytes_come_they_are_decoded_or_refused(data: bytes) -> None:
+    decoded_or_refused(data)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(RECORDS, min_size=1, max_size=3),
+    st.sampled_from([0, 1]),
+    st.dictionaries(st.integers(LENGTH_AT, 140), st.integers(0, 255), min_size=1, max_size=4),
+)
+def test_a_batch_that_was_built_to_mislead_is_decoded_or_refused(
+    records: list[Written], compression: int, changes: dict[int, int]
+) -> None:
+    data = bytearray(batch(*records, compression=compression).data)
+    for place, byte in changes.items():
+        data[place % len(data)] = byte
+
+    decoded_or_refused(checked(bytes(data)))
+
+
+@pytest.mark.parametrize(
+    ("place", "lie"),
+    [
+        (COUNT_AT, struct.pack(">i", 2**31 - 1)),
+        (RECORDS_AT + 4, b"\xfe\xff\xff\xff\x0f"),
+        (LENGTH_AT, struct.pack(">i", -1)),
+        (LENGTH_AT, struct.pack(">i", 5)),
+        (ATTRIBUTES_AT, b"\x07"),
+        (ATTRIBUTES_AT, b"\x01"),
+    ],
+    ids=["too many records", "too long a key", "a negative length", "a short length", "an unknown codec", "no gzip"],
+)
+def test_a_batch_that_lies_about_itself_is_refused(place: int, lie: bytes) -> None:
+    data = bytearray(batch((b"case-1", b"{}" * 20, [("ce_id", b"7")])).data)
+    data[place : place + len(lie)] = lie
+
+    with pytest.raises((CorruptRecordException, UnsupportedCodecError)):
+        decode_batch("intake.events", checked(bytes(data)), 0)
+
+
+def test_a_batch_that_would_send_us_back_is_refused() -> None:
+    data = batch((b"case-1", b"{}", [])).data
+
+    with pytest.raises(CorruptRecordException):
+        decode_batch("intake.events", data, 1)
