@@ -16,6 +16,8 @@ from shared.bus import Record
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
 SEQUENCE = re.compile("[0-9]{10,19}")
+CONVERSATION = re.compile("[A-Za-z0-9-]{1,64}")
+"""Both go on into audit rows and events of ours, where a NUL or a story would never be taken, or never be wanted."""
 REQUIRED = ("ce_id", "ce_source", "ce_type", "ce_time", "ce_subject", "ce_partitionkey", "ce_sequence")
 
 
@@ -128,6 +130,9 @@ def _envelope(record: Record, headers: dict[str, str], event_type: type[Event], 
     form = SEQUENCE.fullmatch(headers["ce_sequence"])
     if form is None or time.tzinfo is None or record.key != headers["ce_partitionkey"]:
         raise PoisonError("header_form")
+    told = {name: headers[name] for name in ("ce_correlationid", "ce_causationid") if name in headers}
+    if not all(CONVERSATION.fullmatch(value) for value in told.values()):
+        raise PoisonError("header_form")
     try:
         event = event_type.model_validate_json(value)
     except ValidationError as error:
@@ -138,8 +143,8 @@ def _envelope(record: Record, headers: dict[str, str], event_type: type[Event], 
         time,
         headers["ce_partitionkey"],
         sequence,
-        headers.get("ce_correlationid", headers["ce_id"]),
-        headers.get("ce_causationid"),
+        told.get("ce_correlationid", headers["ce_id"]),
+        told.get("ce_causationid"),
         headers.get("ce_traceparent"),
     )
 

@@ -182,3 +182,30 @@ def assert_decoded_or_poison(record: Record) -> None:
 
 def dict_of(headers: Headers) -> dict[str, bytes]:
     return {name: value for name, value in headers if value is not None}
+
+
+TIMES = st.datetimes(datetime(1990, 1, 1), datetime(2990, 1, 1), timezones=st.timezones())  # noqa: DTZ001 - st adds the zone
+WORDS = st.text(st.characters(codec="ascii", categories=("L", "N", "P")), min_size=1, max_size=30)
+CONVERSATIONS = st.from_regex(r"[A-Za-z0-9-]{1,64}", fullmatch=True)
+ENVELOPES = st.builds(
+    Envelope,
+    event_id=st.uuids(),
+    event=st.builds(Hired, contract_id=st.uuids(), market=st.text(max_size=30), hired_at=TIMES),
+    time=TIMES,
+    key=WORDS,
+    sequence=st.integers(0, 2**63 - 1),
+    correlation_id=CONVERSATIONS,
+    causation_id=st.none() | CONVERSATIONS,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(ENVELOPES)
+def test_whatever_is_encoded_is_decoded_by_us_and_read_alike_by_the_cloudevents_package(told: Envelope) -> None:
+    record = record_of(told)
+
+    theirs = from_binary_event(KafkaMessage(dict_of(record.headers), record.key, record.value or b""))
+
+    assert decode(record, KNOWN) == told
+    assert (theirs.get_id(), theirs.get_time()) == (str(told.event_id), told.time)
+    assert theirs.get_data() == told.event.model_dump(mode="json")
