@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlmodel import select
 
 from services.hotline.models import CaseStatus, HotlineCase
-from shared.access import etag, locked, one, store
+from shared.access import _matches, etag, locked, one, store
 from shared.auth import Principal
 from shared.errors import NotFound, StaleVersion
 from shared.ids import new_id
@@ -24,6 +26,8 @@ LAYERS = ("routes", "handlers")
 ANYONE = Principal(
     subject="anyone", roles=frozenset(), org=str(new_id()), agency=str(new_id()), office="a", country="TW"
 )
+ENTITY_TAG_CHARACTERS = st.characters(codec="latin-1", min_codepoint=0x21, exclude_characters='"\x7f')
+"""RFC 9110, section 8.8.3."""
 SIDE_DOORS = {"get", "get_one", "query", "scalars", "scalar"}
 """Ways of a session to rows that need no select of `access`; `exec` takes one."""
 
@@ -216,3 +220,22 @@ def test_a_stale_version_is_refused_and_nothing_is_moved_on(house: House) -> Non
 def test_a_row_without_versions_has_no_etag() -> None:
     assert etag(object()) is None
     assert etag(new_case(version=3)) == '"3"'
+
+
+OPAQUE = st.sampled_from(["0", "1", "2", "12", "", ","]) | st.text(ENTITY_TAG_CHARACTERS, max_size=6)
+TAGS = st.lists(st.tuples(st.sampled_from(["", "W/"]), OPAQUE), min_size=1, max_size=4)
+SPACES = st.text(" \t", max_size=2)
+
+
+@given(TAGS, SPACES, SPACES, st.integers(1, 12))
+def test_if_match_holds_exactly_where_a_strong_tag_is_the_version(
+    tags: list[tuple[str, str]], before: str, behind: str, version: int
+) -> None:
+    header = f"{before},{behind}".join(f'{weak}"{opaque}"' for weak, opaque in tags)
+
+    assert _matches(header, new_case(version=version)) == (("", str(version)) in tags)
+
+
+@given(st.text(max_size=20).filter(lambda text: text.strip() != "*" and '"' not in text))
+def test_if_match_without_a_tag_never_holds(header: str) -> None:
+    assert not _matches(header, new_case(version=1))

@@ -4,6 +4,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.hotline.app import build
 from shared.ids import new_id
@@ -129,7 +131,7 @@ def test_a_rejected_field_is_told_with_pointer_code_and_what_was_expected_in_bot
 
     assert in_vietnamese.status_code == 422
     assert in_vietnamese.json()["errors"] == [
-        {"pointer": "/number", "code": "int_parsing", "expected": "số nguyên"},
+        {"pointer": "/number", "code": "int_type", "expected": "số nguyên"},
         {"pointer": "/person/sex", "code": "value", "expected": "một mã của danh sách sexes"},
     ]
     assert [error["expected"] for error in in_english.json()["errors"]] == ["an integer", "a code of the list sexes"]
@@ -159,6 +161,23 @@ def test_a_rejected_field_is_told_with_pointer_code_and_what_was_expected_in_bot
 )
 def test_the_language_is_english_only_for_who_ranks_it_above_vietnamese(accepted: str, language: str) -> None:
     assert preferred_language(accepted) == language
+
+
+WEIGHTS = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)
+RANGES = st.lists(st.tuples(st.sampled_from(["en", "en-GB", "vi", "vi-VN", "fr", "*"]), WEIGHTS), max_size=5)
+
+
+@given(RANGES)
+def test_the_language_is_the_one_that_is_ranked_higher(ranges: list[tuple[str, float]]) -> None:
+    header = ", ".join(f"{tag};q={weight:.3f}" for tag, weight in ranges)
+    ranks = {name: max([weight for tag, weight in ranges if tag[:2] == name], default=0) for name in ("en", "vi")}
+
+    assert preferred_language(header) == ("en" if ranks["en"] > ranks["vi"] else "vi")
+
+
+@given(st.text(max_size=60) | st.text("enviq=;,.-*0159 ", max_size=60))
+def test_whatever_languages_are_asked_for_the_answer_has_one_of_ours(header: str) -> None:
+    assert preferred_language(header) in {"en", "vi"}
 
 
 def test_an_unforeseen_error_bears_the_correlation_id_and_nothing_else_of_use(house: House, token: Any) -> None:

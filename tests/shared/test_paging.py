@@ -1,11 +1,14 @@
 """Lists by keyset: whole whatever is added meanwhile, as cheap at the end as at the start, with cursors nobody can bend."""
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from itertools import chain
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import event, text
 from sqlmodel import select
 from starlette.requests import Request
@@ -109,6 +112,23 @@ def test_no_altered_cursor_is_taken(house: House, token: Any) -> None:
 
     assert {answer.status_code for answer in answers} == {422}
     assert answers[0].json()["errors"][0]["pointer"] == "/query/cursor"
+
+
+@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seq=st.integers(-(2**63), 2**63 - 1), place=st.integers(0, 24 * 8 - 1), noise=st.text(max_size=64))
+def test_a_cursor_opens_to_its_own_place_and_nothing_like_it_opens(
+    house: House, seq: int, place: int, noise: str
+) -> None:
+    with acting(house) as session:
+        cursor = cursor_at(house, seq)
+        raw = bytearray(urlsafe_b64decode(cursor))
+        raw[place // 8] ^= 1 << place % 8
+
+        assert page_of(CASES, cursor)._opened(session, cursor) == seq
+        for bad in (urlsafe_b64encode(raw).decode(), cursor + noise, noise + cursor, noise):
+            if bad != cursor:
+                with pytest.raises(InvalidInput):
+                    page_of(CASES, bad)._opened(session, bad)
 
 
 def test_a_cursor_holds_for_its_filters_only(house: House, token: Any) -> None:

@@ -7,11 +7,13 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from deploy.identity import ISSUER
 from services.hotline.settings import Settings
-from shared.settings import SettingsError, parse_key, parse_keys
+from shared.settings import DISTINCT, SettingsError, parse_key, parse_keys
 from tests.harness import new_key
 
 CANARY = "Canary090123"
@@ -181,3 +183,22 @@ def test_keys_come_out_as_they_went_in() -> None:
 
     assert parse_key(text) == key
     assert parse_keys(SecretStr(f" k1:{text} ")) == {"k1": key}
+
+
+KEYS = st.binary(min_size=32, max_size=32).filter(lambda raw: len(set(raw)) >= DISTINCT)
+KEY_IDS = st.text("abcXYZ019", min_size=1, max_size=8)
+
+
+@given(st.dictionaries(KEY_IDS, KEYS, min_size=1, max_size=4))
+def test_keys_are_read_as_they_are_written_the_current_one_first(keys: dict[str, bytes]) -> None:
+    written = ", ".join(f"{name}:{b64encode(key).decode()}" for name, key in keys.items())
+
+    assert list(parse_keys(SecretStr(written)).items()) == list(keys.items())
+
+
+@given(st.text(max_size=80) | st.text("k1:,AQ=/+ ", max_size=80))
+def test_whatever_stands_for_keys_is_refused_without_being_shown(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^expected ") as refused:
+        parse_keys(SecretStr(text))
+
+    assert len(text) < 9 or text not in str(refused.value)

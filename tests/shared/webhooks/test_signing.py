@@ -272,3 +272,26 @@ def test_keys_do_not_show_themselves() -> None:
 
 def test_new_secrets_differ() -> None:
     assert new_secret() != new_secret()
+
+
+@given(
+    st.binary(max_size=60), st.integers(0), st.sampled_from(["webhook-id", "webhook-timestamp", "body", "v1", "v1a"])
+)
+def test_one_bit_changed_anywhere_is_never_accepted(body: bytes, place: int, part: str) -> None:
+    headers = sign(MESSAGE_ID, AT, body, [SECRET if part == "v1" else PRIVATE])
+    if part == "body":
+        body = flipped(body or b"\x00", place)
+    elif part.startswith("v1"):
+        version, _, signature = headers["webhook-signature"].partition(",")
+        changed = base64.b64encode(flipped(base64.b64decode(signature), place)).decode()
+        headers |= {"webhook-signature": f"{version},{changed}"}
+    else:
+        headers |= {part: flipped(headers[part].encode(), place).decode("latin-1")}
+
+    with pytest.raises(WebhookVerificationError):
+        verify(headers, body, [SECRET, PRIVATE], AT)
+
+
+def flipped(raw: bytes, place: int) -> bytes:
+    byte, bit = divmod(place % (8 * len(raw)), 8)
+    return raw[:byte] + bytes([raw[byte] ^ 1 << bit]) + raw[byte + 1 :]
