@@ -7,10 +7,7 @@ python -m deploy.kafka.broker run STATE [PORT]       run in the foreground until
 import asyncio
 import base64
 import contextlib
-import hashlib
 import os
-import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -28,12 +25,12 @@ from aiokafka.errors import KafkaError
 
 from deploy.kafka import access
 from deploy.kafka.access import ADMIN
+from deploy.maven import Recipe, java
 from shared.bus.kafka_brokers import Brokers
 
 HERE = Path(__file__).parent
 STATE = HERE.parents[1] / "var" / "kafka"
 PORT = 19092
-OLDEST_JAVA = 17
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 
@@ -42,52 +39,17 @@ class BrokerError(RuntimeError):
     """The broker cannot be installed or run here; the message is one line and says what to do."""
 
 
-def java() -> str:
-    """Return the path of a Java that can run Kafka; raise `BrokerError` when there is none."""
-    home = os.environ.get("JAVA_HOME")
-    found = shutil.which("java", path=str(Path(home) / "bin")) if home else shutil.which("java")
-    if found is None:
-        message = f"Kafka needs Java {OLDEST_JAVA} or newer (Debian: apt install openjdk-17-jre-headless)"
-        raise BrokerError(message)
-    said = subprocess.run([found, "-version"], capture_output=True, text=True, check=False).stderr
-    version = re.search(r'version "(\d+)', said)
-    if version is None or int(version[1]) < OLDEST_JAVA:
-        message = f"Kafka needs Java {OLDEST_JAVA} or newer, and {found} is older; set JAVA_HOME to another"
-        raise BrokerError(message)
-    return found
+RECIPE = Recipe("Kafka", HERE / "pom.xml", "copy-dependencies", BrokerError)
 
 
 def installed(state: Path) -> bool:
     """Whether `state/libs` holds the jars that the present pom.xml asks for."""
-    stamp = state / "libs" / ".pom.sha256"
-    return stamp.is_file() and stamp.read_text() == _wanted()
+    return RECIPE.installed(state / "libs")
 
 
 def install(state: Path) -> Path:
     """Resolve the broker's jars (44 MB) into `state/libs` and return that folder; do nothing when they are there."""
-    libs = state / "libs"
-    java()
-    if installed(state):
-        return libs
-    maven = shutil.which("mvn")
-    if maven is None:
-        message = "the jars of Kafka are resolved by Maven, and there is no mvn here (Debian: apt install maven)"
-        raise BrokerError(message)
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    coming = state / f"libs.{os.getpid()}"
-    shutil.rmtree(coming, ignore_errors=True)
-    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={coming.absolute()}"]
-    ran = subprocess.run(
-        [maven, "-q", "-B", "-f", str(HERE / "pom.xml"), *goal], capture_output=True, text=True, check=False
-    )
-    if ran.returncode != 0:
-        shutil.rmtree(coming, ignore_errors=True)
-        reason = next((line for line in ran.stdout.splitlines() if line.startswith("[ERROR]")), "no reason given")
-        message = f"Maven could not resolve the jars of Kafka: {reason}"
-        raise BrokerError(message)
-    (coming / ".pom.sha256").write_text(_wanted())
-    _put_in_place(coming, libs)
-    return libs
+    return RECIPE.install(state / "libs")
 
 
 class Broker:
@@ -169,7 +131,7 @@ class Broker:
         )
         properties.touch(mode=0o600)
         properties.write_text(filled)
-        base = [java(), "-XX:+UseSerialGC", f"-Djava.io.tmpdir={scratch}"]
+        base = [java("Kafka", BrokerError), "-XX:+UseSerialGC", f"-Djava.io.tmpdir={scratch}"]
         base += [f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}", "-cp", f"{self.libs}/*"]
         if not (data / "meta.properties").exists():
             self._format([*base, "kafka.tools.StorageTool", "format", "-t", _cluster_id(), "-c", str(properties)])
@@ -219,19 +181,6 @@ async def _answers(brokers: Brokers) -> bool:
     finally:
         await admin.close()
     return bool(cluster["brokers"])
-
-
-def _wanted() -> str:
-    return hashlib.sha256((HERE / "pom.xml").read_bytes()).hexdigest()
-
-
-def _put_in_place(coming: Path, libs: Path) -> None:
-    """Rename, so that nobody ever sees half a folder; where another process was first, its jars are the same."""
-    if not installed(libs.parent):
-        shutil.rmtree(libs, ignore_errors=True)
-        with contextlib.suppress(OSError):
-            coming.rename(libs)
-    shutil.rmtree(coming, ignore_errors=True)
 
 
 def _cluster_id() -> str:
