@@ -66,8 +66,8 @@ class Recipe:
         if maven is None:
             message = f"the jars of {self.purpose} are resolved by Maven, and there is no mvn here (Debian: apt install maven)"
             raise self.failure(message)
-        goal = [f"dependency:{self.goal}", "-DincludeScope=runtime", f"-DoutputDirectory={coming.absolute()}"]
-        command = [maven, "-q", "-B", "-f", str(self.pom), *goal]
+        into = [f"-DoutputDirectory={coming.absolute()}", f"-DmarkersDirectory={coming.absolute() / '.markers'}"]
+        command = [maven, "-q", "-B", "-f", str(self.pom), f"dependency:{self.goal}", "-DincludeScope=runtime", *into]
         ran = subprocess.run(command, capture_output=True, text=True, check=False)
         if ran.returncode != 0:
             reason = next((line for line in ran.stdout.splitlines() if line.startswith("[ERROR]")), "no reason given")

@@ -110,12 +110,13 @@ def _usable(jwk: Any) -> jwt.PyJWK | None:
 
 @dataclass(slots=True)
 class Verifier:
-    """Checks bearer tokens for one service; a token seen before is not checked again until it expires or a minute passes."""
+    """Checks bearer tokens for one service; one seen before is believed for `memory` seconds, but never past its expiry."""
 
     issuer: str
     service: str
     keys: KeySet
     remembered: int = TOKENS_REMEMBERED
+    memory: float = 60.0
     _seen: OrderedDict[bytes, tuple[float, Principal]] = field(default_factory=OrderedDict)
 
     async def principal(self, token: str) -> Principal:
@@ -126,7 +127,7 @@ class Verifier:
             return principal
         claims = await self._claims(token)
         principal = _principal(claims, self.service)
-        self._seen[digest] = (min(claims["exp"], time.time() + 60), principal)
+        self._seen[digest] = (min(claims["exp"], time.time() + self.memory), principal)
         if len(self._seen) > self.remembered:
             self._seen.popitem(last=False)
         return principal

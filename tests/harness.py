@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from deploy.identity import ISSUER
 from deploy.postgres import Server
+from shared.auth import KeySet, Verifier
 from shared.bus import Record
 from shared.clock import now
 from shared.contracts import KNOWN
@@ -61,6 +62,13 @@ def _take(service: str, opened: Runtime) -> tuple[Runtime, FastAPI | None]:
     for field in fields(Runtime):
         setattr(runtime, field.name, getattr(opened, field.name))
     return runtime, app
+
+
+def _trust(app: FastAPI, runtime: Runtime) -> None:
+    """Let an app that another test left believe the issuer of this one."""
+    settings = runtime.settings
+    if app.state.verifier.issuer != settings.oidc_issuer:
+        app.state.verifier = Verifier(settings.oidc_issuer, runtime.service, KeySet(settings.oidc_jwks_url))
 
 
 class House:
@@ -110,6 +118,7 @@ class House:
             runtime = self.runtime(service)
             app = self._apps[service] or import_module(f"services.{service}.app").build(runtime)
             app.state.metrics = Metrics()
+            _trust(app, runtime)
             self._apps[service] = app
             self._clients[service] = Api(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
         return self._clients[service]

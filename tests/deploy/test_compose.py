@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from deploy import topology
 from deploy.gateway import COMPOSE_FILE, compose_site, find_nginx, render
+from deploy.identity.realm import REALM, REALM_FILE
 from deploy.postgres import binaries, roles
 from deploy.postgres.cluster import ROOT
 from deploy.postgres.server import Server
@@ -145,6 +146,22 @@ def test_the_issuer_is_keycloak_behind_the_gateways_path(containers: dict[str, A
     assert reader["OIDC_ISSUER"].startswith(f"{keycloak['KC_HOSTNAME']}/realms/")
     assert reader["OIDC_JWKS_URL"].startswith(inside)
     assert reader["OIDC_TOKEN_URL"].startswith(inside)
+
+
+def test_keycloak_imports_our_realm_with_the_secrets_that_the_services_have(containers: dict[str, Any]) -> None:
+    keycloak = containers["keycloak"]
+    places = {name for name, _ in VARIABLE.findall(REALM_FILE.read_text(encoding="utf-8"))}
+    secrets = {f"{service.name.upper()}_CLIENT_SECRET": service.name for service in topology.SERVICES}
+    imported = f"./{REALM_FILE.relative_to(HOUSE)}:/opt/keycloak/data/import/{REALM}-realm.json:ro"
+
+    assert keycloak["command"] == ["start", "--import-realm"]
+    assert keycloak["volumes"] == [imported]
+    assert keycloak["environment"]["KC_HOSTNAME"] == f"{keycloak['environment']['PUBLIC_URL']}/{topology.IDENTITY}"
+    assert places & set(keycloak["environment"]) == {"PUBLIC_URL", *secrets}
+    assert {name: keycloak["environment"][name] for name in secrets} == {
+        name: containers[service]["environment"][name] for name, service in secrets.items()
+    }
+    assert containers["intake"]["environment"]["OIDC_ISSUER"].endswith(f"/realms/{REALM}")
 
 
 def test_only_the_gateway_publishes_a_port_and_only_the_dispatcher_reaches_out(

@@ -1,0 +1,38 @@
+"""A Keycloak that stands for the tests of one module, and the services that trust it."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.identity import keycloak as part
+from deploy.postgres import Server
+from tests.harness import free_port
+from tests.requirements import missing
+from tests.system.keycloak_world import Identity, TrustingHouse, keycloak
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Identity]:
+    try:
+        part.install(part.STATE)
+    except part.KeycloakError as error:
+        missing(f"Keycloak is not tested: {error}")
+    with keycloak(part.STATE, tmp_path_factory.mktemp("keycloak")) as running:
+        signing = Identity(running)
+        yield signing
+        signing.close()
+
+
+@pytest.fixture(scope="module")
+def hotline_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def trusting(server: Server, identity: Identity, hotline_port: int) -> Iterator[TrustingHouse]:
+    house = TrustingHouse(server, "", f"keycloak{os.getpid()}")
+    house.keycloak = identity.server
+    house.addresses = {"hotline_url": f"http://127.0.0.1:{hotline_port}"}
+    yield house
+    house.close()
