@@ -64,6 +64,16 @@ revision: $(ready) ## Write a migration from the models: BRANCH=intake|hotline|r
 docs: $(ready) ## Write the pages that are made from the code, and what new events promise.
 	@$(venv)/python -m deploy.reference
 
+.PHONY: keys-check rotate-key rotate-signing-key
+keys-check: $(ready) ## Tell which keys are needed, missing, wrong or spare (STATE=var, or STATE=var/stack; STATE= for the environment).
+	@$(venv)/python -m deploy.keys_check $(if $(STATE),--state $(STATE))
+
+rotate-key: $(ready) ## One step of a rotation on this machine: STEP=add|promote|remove RING=INTAKE_SERVICE_KEYS [KEY=k1 STATE=var].
+	@$(venv)/python -m deploy.key_ring "$(STEP)" "$(RING)" $(if $(KEY),--key $(KEY)) --state $(STATE)
+
+rotate-signing-key: $(ready) ## Let a new key sign the development issuer's tokens [RETIRE=<kid> STATE=var].
+	@$(venv)/python -m deploy.identity.rotate --state $(STATE)/identity $(if $(RETIRE),--retire $(RETIRE))
+
 lock: ## Resolve requirements.lock anew, for Python 3.11 to 3.13.
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-strip-extras --group dev --custom-compile-command "make lock" pyproject.toml -o requirements.lock

@@ -52,10 +52,10 @@ def secrets_of(folder: Path) -> dict[str, str]:
     """Return the settings that are secret, readable by their owner alone; those not generated yet are now."""
     with vault.locked(folder):
         kept = _read(folder / SECRETS)
-        missing = {name: value for name, value in _generate().items() if name not in kept}
-        if missing:
-            vault.write(folder / SECRETS, json.dumps(kept | missing, indent=1).encode())
-    return kept | missing
+        named = _generate() | _with_key_ids(kept)
+        if named != kept:
+            write_secrets(folder, named)
+    return named
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -67,6 +67,18 @@ def _read(path: Path) -> dict[str, str]:
         message = f"{path} is broken; restore it from a copy, for without it nothing stored can be opened"
         raise StateError(message) from error
     return kept
+
+
+def _with_key_ids(kept: dict[str, str]) -> dict[str, str]:
+    """Carry search keys over that were kept before they had ids: `INTAKE_SEARCH_KEY` is k1 of `INTAKE_SEARCH_KEYS`."""
+    old = {name for name in kept if name.endswith("_SEARCH_KEY")}
+    named = {f"{name}S": f"k1:{kept[name]}" for name in old}
+    return {**{name: value for name, value in kept.items() if name not in old}, **named}
+
+
+def write_secrets(folder: Path, values: dict[str, str]) -> None:
+    """Write the secrets so that a crash leaves the old file or the new one, readable by their owner alone."""
+    vault.write(folder / SECRETS, json.dumps(values, indent=1).encode())
 
 
 def environment(folder: Path, database: Server, *, public_url: str, issuer_url: str, issuer: str) -> dict[str, str]:
@@ -89,14 +101,15 @@ def environment(folder: Path, database: Server, *, public_url: str, issuer_url: 
 
 
 def _generate() -> dict[str, str]:
-    values = {"LINK_KEYS": f"k1:{_key()}"}
+    values = {"LINK_KEYS": f"k1:{new_key()}"}
     for service in SERVICES:
-        values[f"{service.name.upper()}_SERVICE_KEYS"] = f"k1:{_key()}"
-        values[service.audit_setting] = f"k1:{_key()}"
+        values[f"{service.name.upper()}_SERVICE_KEYS"] = f"k1:{new_key()}"
+        values[service.audit_setting] = f"k1:{new_key()}"
         if service.knows_people:
-            values[f"{service.name.upper()}_SEARCH_KEY"] = _key()
+            values[f"{service.name.upper()}_SEARCH_KEYS"] = f"k1:{new_key()}"
     return values
 
 
-def _key() -> str:
+def new_key() -> str:
+    """Return 32 random bytes in base64."""
     return b64encode(secrets.token_bytes(32)).decode()

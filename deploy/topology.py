@@ -56,7 +56,7 @@ class Service:
     worker_port: int
     dispatcher_port: int | None = None
     knows_people: bool = True
-    """Whether it searches names and links people between services, and so holds `SEARCH_KEY` and `LINK_KEYS`."""
+    """Whether it searches names and links people between services, and so holds `SEARCH_KEYS` and `LINK_KEYS`."""
 
     @property
     def path(self) -> str:
@@ -68,7 +68,7 @@ class Service:
         """The environment variables that this service reads beside `SHARED_SETTINGS`."""
         prefix = self.name.upper()
         own = (f"{prefix}_DATABASE_URL", f"{prefix}_SERVICE_KEYS", f"{prefix}_CLIENT_SECRET")
-        return (*own, f"{prefix}_SEARCH_KEY", "LINK_KEYS") if self.knows_people else own
+        return (*own, f"{prefix}_SEARCH_KEYS", "LINK_KEYS") if self.knows_people else own
 
     @property
     def owner_setting(self) -> str:

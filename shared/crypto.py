@@ -21,7 +21,7 @@ class Vault:
 
     service: str
     service_keys: Mapping[str, bytes]
-    search_key: bytes | None = None
+    search_keys: Mapping[str, bytes] = field(default_factory=dict)
     link_keys: Mapping[str, bytes] = field(default_factory=dict)
 
     def derived(self, purpose: str, key_id: str | None = None) -> bytes:
@@ -34,6 +34,14 @@ class Vault:
         """The id of the key that seals."""
         return next(iter(self.service_keys))
 
+    def ring(self, kind: str) -> Mapping[str, bytes]:
+        """Return the keys of one kind by id, the current one first: `service`, `search` or `link`."""
+        return {"service": self.service_keys, "search": self.search_keys, "link": self.link_keys}[kind]
+
+    def check_value(self, kind: str, key_id: str) -> bytes:
+        """Return what tells this key from another that bears its id; it says nothing about the key."""
+        return hmac.digest(self.ring(kind)[key_id], f"key-check\x00{kind}".encode(), "sha256")
+
     def mac(self, purpose: str, *parts: bytes) -> bytes:
         """Return HMAC-SHA-256 over length-prefixed parts, under a key derived for `purpose` from the current service key."""
         return self.macs(purpose, *parts)[0]
@@ -43,22 +51,37 @@ class Vault:
         framed = b"".join(len(part).to_bytes(4) + part for part in parts)
         return [hmac.digest(self.derived(purpose, key_id), framed, "sha256") for key_id in self.service_keys]
 
-    def blind(self, index: str, value: str) -> bytes:
-        """Return the blind index of a normalised value, for exact look-up: HMAC-SHA-256 under the search key."""
-        return hmac.digest(self._search_key(), f"{index}\x00{value}".encode(), "sha256")
+    @property
+    def current_search(self) -> str | None:
+        """The id of the key that new tokens and blind indexes are made under; None for a service that searches nothing."""
+        return next(iter(self.search_keys), None)
 
-    def token(self, term: str) -> int:
-        """Return 64 bits of HMAC over a search term, as PostgreSQL's signed bigint."""
-        digest = hmac.digest(self._search_key(), f"name\x00{term}".encode(), "sha256")
-        return int.from_bytes(digest[:8], signed=True)
+    def blind(self, index: str, value: str, key_id: str | None = None) -> bytes:
+        """Return the blind index of a normalised value, for exact look-up: HMAC-SHA-256 under the current search key."""
+        _, key = _chosen(self.search_keys, "search", key_id)
+        return hmac.digest(key, f"{index}\x00{value}".encode(), "sha256")
 
-    def pseudonym(self, document: str, number: str) -> str:
+    def blinds(self, index: str, value: str) -> list[bytes]:
+        """Return the same under each search key, the current one first: rows not yet indexed anew are still found."""
+        return [self.blind(index, value, key_id) for key_id in self.search_keys]
+
+    def token(self, term: str, key_id: str | None = None) -> int:
+        """Return 64 bits of HMAC over a search term under the current search key, as PostgreSQL's signed bigint."""
+        _, key = _chosen(self.search_keys, "search", key_id)
+        return int.from_bytes(hmac.digest(key, f"name\x00{term}".encode(), "sha256")[:8], signed=True)
+
+    def tokens(self, term: str) -> list[int]:
+        """Return the same under each search key, the current one first."""
+        return [self.token(term, key_id) for key_id in self.search_keys]
+
+    def pseudonym(self, document: str, number: str, key_id: str | None = None) -> str:
         """Return the keyed pseudonym that may travel between services: `k1.` + hex HMAC-SHA-256 of `document:number`."""
-        if not self.link_keys:
-            message = "this service holds no link key"
-            raise LookupError(message)
-        key_id, key = next(iter(self.link_keys.items()))
-        return f"{key_id}.{hmac.digest(key, f'{document}:{number}'.encode(), 'sha256').hex()}"
+        chosen, key = _chosen(self.link_keys, "link", key_id)
+        return f"{chosen}.{hmac.digest(key, f'{document}:{number}'.encode(), 'sha256').hex()}"
+
+    def pseudonyms(self, document: str, number: str) -> dict[str, str]:
+        """Return the same under each link key, by key id, the current one first."""
+        return {key_id: self.pseudonym(document, number, key_id) for key_id in self.link_keys}
 
     def encrypt(self, purpose: str, text: bytes, bound_to: bytes = b"") -> bytes:
         """Seal bytes that belong to no person (stored answers, wrapped keys): key id, nonce, AES-256-GCM."""
@@ -66,17 +89,24 @@ class Vault:
         sealed = AESGCM(self.derived(purpose)).encrypt(nonce, text, bound_to)
         return self.current.encode() + b"\x00" + nonce + sealed
 
+    @staticmethod
+    def key_id_of(blob: bytes) -> str:
+        """Return the id of the service key that sealed what `encrypt` returned."""
+        return blob.partition(b"\x00")[0].decode()
+
     def decrypt(self, purpose: str, blob: bytes, bound_to: bytes = b"") -> bytes:
         """Open what `encrypt` sealed; raise `cryptography.exceptions.InvalidTag` if it was altered or moved."""
         key_id, _, rest = blob.partition(b"\x00")
         key = self.derived(purpose, key_id.decode())
         return AESGCM(key).decrypt(rest[:NONCE_BYTES], rest[NONCE_BYTES:], bound_to)
 
-    def _search_key(self) -> bytes:
-        if self.search_key is None:
-            message = "this service holds no search key"
-            raise LookupError(message)
-        return self.search_key
+
+def _chosen(ring: Mapping[str, bytes], kind: str, key_id: str | None) -> tuple[str, bytes]:
+    if not ring:
+        message = f"this service holds no {kind} key"
+        raise LookupError(message)
+    chosen = key_id or next(iter(ring))
+    return chosen, ring[chosen]
 
 
 def fingerprint(text: str) -> bytes:

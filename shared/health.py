@@ -32,6 +32,7 @@ def measure(runtime: Runtime, metrics: Metrics) -> None:
     age = func.extract("epoch", func.now() - func.min(outbox.c.created_at))
     states = select(dead_letter.c.state, func.count()).group_by(dead_letter.c.state)
     overdue = select(func.count()).where(fetch.c.done_at.is_(None), fetch.c.due_at < func.now())
+    metrics.keys_missing.set(runtime.keys_missing)
     try:
         with runtime.engine.connect() as connection:
             waiting, oldest = connection.execute(select(func.count(outbox.c.id), age)).one()

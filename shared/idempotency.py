@@ -43,10 +43,10 @@ def take_key(session: Session, principal: Any, key: str | None, path: str, body:
     vault = runtime_of(session).vault
     act = act_of(session)
     parts = (act.actor.encode(), act.operation.encode(), path.encode(), key.encode())
-    # The oldest service key locks: while a new one is brought in, old and new processes must meet at the same lock.
+    # Every service key locks: while keys change, two processes may share but one of theirs, and must meet at its lock.
     key_macs = vault.macs("idempotency-key", *parts)
-    lock = func.pg_try_advisory_xact_lock(int.from_bytes(key_macs[-1][:8], signed=True))
-    if not session.connection().execute(select(lock)).scalar_one():
+    locks = [func.pg_try_advisory_xact_lock(int.from_bytes(mac[:8], signed=True)) for mac in key_macs]
+    if not all(session.connection().execute(select(*locks)).one()):
         raise RequestInFlight
     known = select(idempotency).where(idempotency.c.key_mac.in_(key_macs))
     stored = session.connection().execute(known).mappings().first()
@@ -66,7 +66,8 @@ def keep_answer(session: Session, answer: Answer) -> None:
         message = f"access.VISIBLE lacks {row.__tablename__}: its answers could not be given again"
         raise LookupError(message)
     about = people_in_hand(session)
-    sealed = runtime_of(session).vault.encrypt("answer", answer.body, key_mac)
+    vault = runtime_of(session).vault
+    sealed = vault.encrypt("answer", answer.body, key_mac)
     session.connection().execute(
         insert(idempotency).values(
             key_mac=key_mac,
@@ -74,6 +75,7 @@ def keep_answer(session: Session, answer: Answer) -> None:
             status=answer.status,
             headers=answer.headers,
             answer=seal_for(session, about, sealed, key_mac),
+            key_id=vault.current,
             people=about,
             row_kind=row.__tablename__ if row is not None else None,
             row_id=row.id if row is not None else None,

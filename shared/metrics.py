@@ -30,6 +30,9 @@ class Metrics:
         self.replays_due = Gauge(
             "baoho_replays_due", "Events that an operator wants handled, and that are not yet.", registry=self.registry
         )
+        self.keys_missing = Gauge(
+            "baoho_keys_missing", "Keys that something stored needs and that are not held.", registry=self.registry
+        )
         self.fetches_due = Gauge(
             "baoho_fetches_due", "Details asked of other services, overdue.", registry=self.registry
         )

@@ -18,6 +18,8 @@ from shared.runtime import runtime_of
 from shared.tables import name_token, person_key
 
 DATA_KEY_BYTES = 32
+DATA_KEY = "person-key"
+"""What a wrapped data key is sealed for."""
 
 
 def seal(session: Session, person_id: UUID, field: str, text: str | None) -> bytes | None:
@@ -55,12 +57,13 @@ def matches_name(session: Session, scopes: Iterable[str], person_id: Any, text: 
     """Return the condition that a person's name holds every word of `text`, in any order, with or without diacritics."""
     vault = runtime_of(session).vault
     within = list(scopes)
-    return and_(true(), *(_holds(within, vault.token(term), person_id) for term in query_terms(text)))
+    return and_(true(), *(_holds(within, vault.tokens(term), person_id) for term in query_terms(text)))
 
 
-def _holds(scopes: list[str], token: int, person_id: Any) -> ColumnElement[bool]:
+def _holds(scopes: list[str], tokens: list[int], person_id: Any) -> ColumnElement[bool]:
     table = name_token.alias()
-    return exists(select(1).where(table.c.scope.in_(scopes), table.c.token == token, table.c.id == person_id))
+    under_any_key = table.c.token == tokens[0] if len(tokens) == 1 else table.c.token.in_(tokens)
+    return exists(select(1).where(table.c.scope.in_(scopes), under_any_key, table.c.id == person_id))
 
 
 def people_in_hand(session: Session) -> list[UUID]:
@@ -111,7 +114,7 @@ def _data_keys(session: Session, people: Iterable[UUID]) -> dict[UUID, bytes | N
         rows = session.connection().execute(select(person_key).where(person_key.c.person_id.in_(wanted)))
         vault = runtime_of(session).vault
         for row in rows:
-            opened = vault.decrypt("person-key", row.wrapped, row.person_id.bytes) if row.wrapped else None
+            opened = vault.decrypt(DATA_KEY, row.wrapped, row.person_id.bytes) if row.wrapped else None
             cache[row.person_id] = opened
     return cache
 
@@ -119,8 +122,11 @@ def _data_keys(session: Session, people: Iterable[UUID]) -> dict[UUID, bytes | N
 def _new_data_key(session: Session, person_id: UUID) -> bytes:
     """Make the person's data key, or take the one that another transaction made first."""
     key = secrets.token_bytes(DATA_KEY_BYTES)
-    wrapped = runtime_of(session).vault.encrypt("person-key", key, person_id.bytes)
-    made = upsert(person_key).values(person_id=person_id, wrapped=wrapped).on_conflict_do_nothing()
+    vault = runtime_of(session).vault
+    wrapped = vault.encrypt(DATA_KEY, key, person_id.bytes)
+    # Who gets a key is indexed in the same transaction: the row knows the search key from the start.
+    values = {"person_id": person_id, "wrapped": wrapped, "search_key": vault.current_search}
+    made = upsert(person_key).values(**values).on_conflict_do_nothing()
     session.connection().execute(made)
     _cache(session).pop(person_id, None)
     stored = _data_keys(session, [person_id])[person_id]

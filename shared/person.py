@@ -90,6 +90,16 @@ def pseudonym_of(vault: Vault, document: IdKind, number: str) -> str:
     return vault.pseudonym(LINKED_AS[document], normalise(number))
 
 
-def blind_of(vault: Vault, document: IdKind, number: str) -> bytes:
+def blind_of(vault: Vault, document: IdKind, number: str, key_id: str | None = None) -> bytes:
     """Return the blind index by which a service finds the holder of a document in its own tables."""
-    return vault.blind("document", f"{LINKED_AS[document]}:{normalise(number)}")
+    return vault.blind("document", f"{LINKED_AS[document]}:{normalise(number)}", key_id)
+
+
+def pseudonyms_of(vault: Vault, document: IdKind, number: str) -> dict[str, str]:
+    """Return the pseudonyms of the holder of a document under every link key, by key id, the current one first."""
+    return vault.pseudonyms(LINKED_AS[document], normalise(number))
+
+
+def blinds_of(vault: Vault, document: IdKind, number: str) -> list[bytes]:
+    """Return the blind indexes to look a document up by, under every search key."""
+    return vault.blinds("document", f"{LINKED_AS[document]}:{normalise(number)}")

@@ -24,7 +24,7 @@ from shared.metrics import Metrics
 from shared.outbox import Waker
 from shared.runtime import Runtime, Visible
 from shared.serve import HttpServer
-from shared.settings import PeopleSettings, ServiceSettings, parse_key, parse_keys
+from shared.settings import PeopleSettings, ServiceSettings, parse_keys
 from shared.telemetry import open_tracer
 from shared.worker import Worker, stop_on_signals
 
@@ -33,8 +33,7 @@ def vault_of(service: str, settings: ServiceSettings) -> Vault:
     """Return the keys a service was given."""
     keys = parse_keys(settings.service_keys)
     if isinstance(settings, PeopleSettings):
-        search_key = parse_key(settings.search_key.get_secret_value())
-        return Vault(service, keys, search_key, parse_keys(settings.link_keys))
+        return Vault(service, keys, parse_keys(settings.search_keys), parse_keys(settings.link_keys))
     return Vault(service, keys)
 
 

@@ -39,6 +39,8 @@ class Runtime:
     vault: Vault
     visible: Mapping[str, Visible] = field(default_factory=dict)
     wake: Callable[[], None] = lambda: None
+    keys_missing: int = 0
+    """Keys that something stored needs and that are not held, as the worker last saw it."""
     carrier_lag: Callable[[], int] = lambda: 0
     tracer: Tracer = OFF
     on_close: Sequence[Callable[[], None]] = ()

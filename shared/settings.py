@@ -58,11 +58,6 @@ def _checked_keys(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _checked_key(secret: SecretStr) -> SecretStr:
-    parse_key(secret.get_secret_value())
-    return secret
-
-
 def _real_secret(secret: SecretStr) -> SecretStr:
     text = secret.get_secret_value()
     if len(text) < SECRET_LENGTH or len(set(text)) < DISTINCT or PLACEHOLDER.search(text):
@@ -73,8 +68,6 @@ def _real_secret(secret: SecretStr) -> SecretStr:
 
 Keys = Annotated[SecretStr, AfterValidator(_checked_keys)]
 """Key ids with base64 keys, the current one first: `k2:…,k1:…`."""
-Key = Annotated[SecretStr, AfterValidator(_checked_key)]
-"""One base64 key of 32 bytes."""
 ClientSecret = Annotated[SecretStr, AfterValidator(_real_secret)]
 
 
@@ -154,7 +147,7 @@ class ServiceSettings(BaseSettings):
 
 
 class PeopleSettings(ServiceSettings):
-    """What a service reads beside, if it holds people: its own search key, and the link key it shares with the others."""
+    """What a service reads beside, if it holds people: its own search keys, and the link keys it shares with the others."""
 
-    search_key: Key
+    search_keys: Keys
     link_keys: Keys = Field(validation_alias="LINK_KEYS")

@@ -162,23 +162,42 @@ idempotency = Table(
     Column("status", Integer, nullable=False),
     Column("headers", JSONB, nullable=False),
     Column("answer", LargeBinary, nullable=False),
+    Column("key_id", String),
     Column("people", ARRAY(Uuid), nullable=False),
     Column("row_kind", String),
     Column("row_id", Uuid),
     Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now(), index=True),
 )
-"""Answers already given, sealed also for the people they may speak of; `key_mac` covers caller, operation and key."""
+"""Answers already given, sealed also for the people they may speak of; `key_mac` covers caller, operation and key.
+
+`key_id` is that of the service key which sealed the answer.
+"""
 
 person_key = Table(
     "person_key",
     kit,
     Column("person_id", Uuid, primary_key=True),
     Column("wrapped", LargeBinary),
+    Column("search_key", String),
     _created_at(),
     Column("erased_at", DateTime(timezone=True)),
     CheckConstraint("(wrapped IS NULL) = (erased_at IS NOT NULL)", name="erased"),
 )
-"""The data key of each person, wrapped by the service key; erasing a person is destroying this key."""
+"""The data key of each person, wrapped by the service key; erasing a person is destroying this key.
+
+`search_key` is the id of the search key that was current when the person was last indexed.
+"""
+
+key_seen = Table(
+    "key_seen",
+    kit,
+    Column("kind", String, primary_key=True),
+    Column("key_id", String, primary_key=True),
+    Column("check_value", LargeBinary, nullable=False),
+    Column("first_seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    CheckConstraint("kind IN ('service', 'search', 'link')", name="kind"),
+)
+"""What tells a key from another that bears its id: a keyed hash of a constant, written when the key was first held."""
 
 name_token = Table(
     "name_token",

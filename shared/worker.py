@@ -1,4 +1,4 @@
-"""The event process of a service: relay its outbox, consume its events, fetch its details, seal its trail, forget what is old."""
+"""The event process of a service: relay its outbox, consume, fetch details, seal its trail, rotate keys, forget what is old."""
 
 import asyncio
 import signal
@@ -16,6 +16,7 @@ from shared.events import Event, Handlers, topic_of
 from shared.fetch import Appliers, Fetcher
 from shared.idempotency import forget_old_keys
 from shared.inbox import Inbox, forget_closed_letters, forget_old_events
+from shared.keys import KIT, Dependent, Rotation
 from shared.letters.replayer import Replayer
 from shared.logging import get_logger, where
 from shared.outbox import Relay
@@ -36,6 +37,8 @@ class Worker:
     handlers: Handlers
     known: Mapping[str, type[Event]]
     apply: Appliers = field(default_factory=dict)
+    keys: Sequence[Dependent] = KIT
+    """What of the service hangs on its keys."""
     extra: Sequence[Loop] = ()
     """Loops of a service's own, such as its clocks."""
 
@@ -61,6 +64,7 @@ class Worker:
                 group.create_task(fetcher.run(stop))
                 group.create_task(sealer.run(stop))
                 group.create_task(self._clean(stop))
+                group.create_task(Rotation(self.runtime, self.keys).run(stop))
                 for loop in self.extra:
                     group.create_task(loop(stop))
         finally:

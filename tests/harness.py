@@ -95,7 +95,7 @@ class House:
             "service_keys": f"k1:{new_key()}",
             "audit_keys": f"k1:{new_key()}",
             "client_secret": secrets.token_urlsafe(32),
-            "search_key": new_key(),
+            "search_keys": f"k1:{new_key()}",
             "link_keys": LINK_KEYS,
         }
         return kind(**{**values, **changes})

@@ -223,7 +223,7 @@ def dry_settings(**changes: Any) -> Settings:
         "database_url": "postgresql+psycopg://nobody@127.0.0.1:9/nothing",
         "service_keys": f"k1:{new_key()}",
         "client_secret": secrets.token_urlsafe(32),
-        "search_key": new_key(),
+        "search_keys": f"k1:{new_key()}",
         "link_keys": LINK_KEYS,
     }
     return Settings(**{**values, **changes})

@@ -35,6 +35,10 @@ class NoKeysError(IdentityError):
     """The issuer has never run on this folder."""
 
 
+class KeyInUseError(IdentityError):
+    """The key cannot be retired now."""
+
+
 @dataclass(frozen=True)
 class SigningKey:
     """One key pair on disk; a higher number is a newer key."""
@@ -72,10 +76,25 @@ def rotate(state: Path, algorithm: Algorithm = "ES256") -> str:
     """Add a key that signs from now on, and return its `kid`.
 
     A running issuer takes it up at its next answer. Older keys stay published, so that their tokens live out their
-    time; deleting the file of a key retires it.
+    time; `retire` ends them.
     """
     with vault.locked(state):
         return _add_key(state, algorithm).kid
+
+
+def retire(state: Path, kid: str) -> None:
+    """Delete a key: its tokens are refused from the services' next look at the key set on, within five minutes.
+
+    Raises `KeyInUseError` for the key that signs, `NoKeysError` for one that is not there.
+    """
+    with vault.locked(state):
+        *older, newest = signing_keys(state)
+        if newest.kid == kid:
+            raise KeyInUseError("This key signs: rotate first, and retire it when its last token has ended.")
+        numbers = [key.number for key in older if key.kid == kid]
+        if not numbers:
+            raise NoKeysError(f"There is no key {kid} in {state}.")
+        (state / f"signing-{numbers[0]:04}.pem").unlink()
 
 
 def signing_keys(state: Path) -> list[SigningKey]:

@@ -2,6 +2,7 @@
 
 from services.hotline.app import runtime
 from services.hotline.handlers import HANDLERS
+from services.hotline.keys import KEYS
 from services.hotline.settings import Settings
 from shared.bus import Carrier
 from shared.contracts import KNOWN
@@ -12,7 +13,7 @@ from shared.worker import Worker
 
 def build(runtime: Runtime, carrier: Carrier) -> Worker:
     """Return the worker on a given runtime and carrier."""
-    return Worker(runtime, carrier, HANDLERS, KNOWN)
+    return Worker(runtime, carrier, HANDLERS, KNOWN, keys=KEYS)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Who may do what in intake, and which rows exist for them; every read starts here."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from services.intake.models import (
     CaseFile,
     CaseStatus,
     Consent,
+    LinkState,
     Partner,
     Person,
     Purpose,
@@ -246,6 +248,24 @@ def person_for(case: CaseFile) -> SelectOfScalar[Person]:
 def contract_for(case: CaseFile) -> SelectOfScalar[CaseContract]:
     """Return the contract that was read for a case, if one was."""
     return select(CaseContract).where(CaseContract.case_id == case.id)
+
+
+def waits_for_contract() -> tuple[Any, ...]:
+    """Return the conditions that the registry may still be asked for a case's contract: its person can be named."""
+    erased = select(Person.id).where(col(Person.erased_at).is_not(None))
+    waiting = col(CaseFile.link_state).in_((LinkState.REQUESTED, LinkState.NOT_FOUND))
+    return waiting, col(CaseFile.person_id).not_in(erased)
+
+
+def cases_asked_otherwise(key_id: str) -> SelectOfScalar[UUID]:
+    """Return the waiting cases that the registry was asked for under another link key than this one."""
+    return select(CaseFile.id).where(*waits_for_contract(), col(CaseFile.asked_under).is_distinct_from(key_id))
+
+
+def cases_to_ask_again(ids: Sequence[UUID], key_id: str) -> SelectOfScalar[CaseFile]:
+    """Return, locked, those of the cases that still wait under another key."""
+    cases = select(CaseFile).where(col(CaseFile.id).in_(ids), col(CaseFile.id).in_(cases_asked_otherwise(key_id)))
+    return cases.order_by(col(CaseFile.id)).with_for_update(key_share=True)
 
 
 def case_for(event: ContractLinked | ContractNotFound | ReferralNews) -> SelectOfScalar[CaseFile]:

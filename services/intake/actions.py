@@ -50,4 +50,5 @@ def ask_for_contract(session: Session, case: CaseFile, details: PersonDetails | 
     case.link_state = LinkState.REQUESTED
     tell(session, case, Told.LINK_REQUESTED)
     pseudonym = pseudonym_of(runtime_of(session).vault, details.document, details.document_number)
+    case.asked_under = pseudonym.partition(".")[0]
     publish(session, case, ContractLinkRequested(case_id=case.id, pseudonym=pseudonym))

@@ -2,6 +2,7 @@
 
 from services.intake.app import runtime
 from services.intake.handlers import APPLY, HANDLERS
+from services.intake.keys import KEYS
 from services.intake.settings import Settings
 from shared.bus import Carrier
 from shared.contracts import KNOWN
@@ -12,7 +13,7 @@ from shared.worker import Worker
 
 def build(runtime: Runtime, carrier: Carrier) -> Worker:
     """Return the worker on a given runtime and carrier."""
-    return Worker(runtime, carrier, HANDLERS, KNOWN, apply=APPLY)
+    return Worker(runtime, carrier, HANDLERS, KNOWN, apply=APPLY, keys=KEYS)
 
 
 if __name__ == "__main__":

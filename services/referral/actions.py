@@ -15,6 +15,9 @@ from shared.runtime import act_of, runtime_of
 from shared.telemetry import traceparent
 from shared.webhooks import AsymmetricKey, SymmetricKey
 
+ENDPOINT_SECRET = "endpoint-secret"  # noqa: S105 - a purpose, no secret
+"""What the secret of an endpoint is sealed for."""
+
 
 def url_of(session: Session, referral_id: UUID) -> str:
     """Return where a referral is read."""
@@ -79,9 +82,9 @@ def our_keys(vault: Vault) -> Mapping[str, AsymmetricKey]:
 
 def seal_secret(vault: Vault, endpoint_id: UUID, secret: str) -> bytes:
     """Seal the secret shared with an endpoint; it opens for that endpoint only."""
-    return vault.encrypt("endpoint-secret", secret.encode(), endpoint_id.bytes)
+    return vault.encrypt(ENDPOINT_SECRET, secret.encode(), endpoint_id.bytes)
 
 
 def open_secret(vault: Vault, endpoint_id: UUID, sealed: bytes) -> SymmetricKey:
     """Return the key behind a sealed secret; raise `InvalidTag` if it was altered or is another endpoint's."""
-    return SymmetricKey.load(vault.decrypt("endpoint-secret", sealed, endpoint_id.bytes).decode())
+    return SymmetricKey.load(vault.decrypt(ENDPOINT_SECRET, sealed, endpoint_id.bytes).decode())

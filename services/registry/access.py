@@ -3,14 +3,24 @@
 An agency that would retaliate must learn nothing: watch entries and links to cases exist for none of its officers.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import false
+from sqlalchemy import false, func, or_
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
-from sqlmodel.sql.expression import SelectOfScalar
+from sqlmodel.sql.expression import Select, SelectOfScalar
 
-from services.registry.models import Agency, Contract, ContractLink, LicenceEvent, WatchEntry, Worker
+from services.registry.models import (
+    Agency,
+    Contract,
+    ContractLink,
+    LicenceEvent,
+    WatchEntry,
+    Worker,
+    WorkerPseudonym,
+)
 from shared.auth import Principal, requires
 from shared.contracts.intake import ContractLinkRequested, ViolationAlleged
 from shared.permissions import Permission, Role
@@ -23,6 +33,8 @@ CanReadWorkers = Annotated[Principal, requires(Permission.WORKER_READ)]
 CanRegisterAgency = Annotated[Principal, requires(Permission.AGENCY_REGISTER)]
 CanRegisterContract = Annotated[Principal, requires(Permission.CONTRACT_REGISTER)]
 CanRegisterWorker = Annotated[Principal, requires(Permission.WORKER_REGISTER)]
+
+_NEWEST = (col(Contract.sending_contract_signed_on).desc(), col(Contract.seq).desc())
 
 FETCHERS = frozenset({"intake"})
 """Services that links are made for."""
@@ -119,10 +131,32 @@ def linked_agency(link: ContractLink) -> SelectOfScalar[Agency]:
     return select(Agency).where(Agency.id == link.agency_id)
 
 
+def named(principal: Principal, pseudonyms: Iterable[str]) -> SelectOfScalar[Worker]:
+    """Return the visible worker that has one of these pseudonyms."""
+    named = select(WorkerPseudonym.worker_id).where(col(WorkerPseudonym.pseudonym).in_(list(pseudonyms)))
+    return visible_workers(principal).where(col(Worker.id).in_(named))
+
+
+def pseudonyms_of(worker: Worker) -> SelectOfScalar[str]:
+    """Return how requests may name this worker."""
+    return select(WorkerPseudonym.pseudonym).where(WorkerPseudonym.worker_id == worker.id)
+
+
+def held(worker: Worker) -> SelectOfScalar[UUID]:
+    """Keep a worker's pseudonyms as they are: whoever changes them locks the row."""
+    return select(Worker.id).where(Worker.id == worker.id).with_for_update(read=True)
+
+
+def newest_contract_of(worker: Worker) -> SelectOfScalar[Contract]:
+    """Return the worker's newest contract."""
+    return select(Contract).where(Contract.worker_id == worker.id).order_by(*_NEWEST).limit(1)
+
+
 def waiting_links(worker: Worker) -> SelectOfScalar[ContractLink]:
     """Return, locked, the links that wait for a contract of this worker; the caller has taken the worker's turn."""
     waiting = select(ContractLink).where(col(ContractLink.contract_id).is_(None))
-    return waiting.where(ContractLink.pseudonym == worker.pseudonym).order_by(col(ContractLink.id)).with_for_update()
+    asked = waiting.where(col(ContractLink.pseudonym).in_(pseudonyms_of(worker)))
+    return asked.order_by(col(ContractLink.id)).with_for_update()
 
 
 def link_for(event: ContractLinkRequested) -> SelectOfScalar[ContractLink]:
@@ -132,9 +166,38 @@ def link_for(event: ContractLinkRequested) -> SelectOfScalar[ContractLink]:
 
 def newest_contract_for(event: ContractLinkRequested) -> SelectOfScalar[Contract]:
     """Return the newest contract of the worker that intake's pseudonym means."""
-    contracts = select(Contract).join(Worker, col(Contract.worker_id) == Worker.id)
-    newest = (col(Contract.sending_contract_signed_on).desc(), col(Contract.seq).desc())
-    return contracts.where(Worker.pseudonym == event.pseudonym).order_by(*newest).limit(1)
+    of_worker = col(Contract.worker_id) == WorkerPseudonym.worker_id
+    contracts = select(Contract).join(WorkerPseudonym, of_worker)
+    return contracts.where(WorkerPseudonym.pseudonym == event.pseudonym).order_by(*_NEWEST).limit(1)
+
+
+def needed_under(current: str) -> tuple[Any, ...]:
+    """Return the conditions that a pseudonym is needed: it is of the current link key, or its worker has none of that."""
+    renewed = aliased(WorkerPseudonym)
+    of_same = select(renewed.worker_id).where(renewed.worker_id == WorkerPseudonym.worker_id, renewed.key_id == current)
+    return (or_(col(WorkerPseudonym.key_id) == current, ~of_same.exists()),)
+
+
+def workers_named_otherwise(ring: Sequence[str]) -> SelectOfScalar[UUID]:
+    """Return the workers with a document who lack a pseudonym under a key of the ring, or have one under another."""
+    named = select(func.count()).select_from(WorkerPseudonym).where(WorkerPseudonym.worker_id == Worker.id)
+    of_ring = col(WorkerPseudonym.key_id).in_(ring)
+    lacking = named.where(of_ring).scalar_subquery() < len(ring)
+    beyond = named.where(~of_ring).scalar_subquery() > 0
+    return select(Worker.id).where(col(Worker.number_blind).is_not(None), or_(lacking, beyond))
+
+
+def workers_to_name(ids: Sequence[UUID]) -> SelectOfScalar[Worker]:
+    """Return workers, locked, whose pseudonyms are made anew."""
+    workers = select(Worker).where(col(Worker.id).in_(ids)).order_by(col(Worker.id))
+    return workers.with_for_update(key_share=True)
+
+
+def named_under(key_id: str) -> Select[Worker, str]:
+    """Return the workers with their pseudonyms under this link key."""
+    of_worker = col(WorkerPseudonym.worker_id) == Worker.id
+    rows = select(Worker, WorkerPseudonym.pseudonym).join(WorkerPseudonym, of_worker)
+    return rows.where(WorkerPseudonym.key_id == key_id)
 
 
 def agency_for(event: ViolationAlleged) -> SelectOfScalar[Agency]:

@@ -39,9 +39,17 @@ class Worker(RegistryBase, Versioned, table=True):
     details: bytes | None = sealed()
     """JSON of `PersonDetails`."""
     number_blind: bytes | None = sealed(index=True)
-    pseudonym: str | None = Field(default=None, unique=True)
-    """How intake's requests name the holder of this document; no API shows it."""
     province: str = Field(index=True)
+
+
+class WorkerPseudonym(RegistryBase, table=True):
+    """How intake's requests name the holder of a worker's document, once for each link key; no API shows it."""
+
+    __tablename__ = "worker_pseudonym"
+
+    pseudonym: str = Field(primary_key=True)
+    worker_id: UUID = Field(foreign_key="worker.id", index=True)
+    key_id: str
 
 
 class Agency(RegistryBase, Versioned, table=True):

@@ -42,7 +42,7 @@ def test_a_new_case_is_told_of_and_its_contract_asked_for_by_pseudonym(world: Wo
 
 
 def test_an_old_and_a_new_identity_card_have_pseudonyms_of_one_kind_and_passports_of_another() -> None:
-    vault = Vault("intake", {"k1": bytes(32)}, bytes(32), {"k1": bytes(32)})
+    vault = Vault("intake", {"k1": bytes(32)}, {}, {"k1": bytes(32)})
 
     assert pseudonym_of(vault, IdKind.CMND, "123456789") == vault.pseudonym("id", "123456789")
     assert pseudonym_of(vault, IdKind.PASSPORT, "c 1234567") == vault.pseudonym("passport", "C1234567")

@@ -7,7 +7,7 @@ import pytest
 from sqlmodel import select
 
 from services.registry import access
-from services.registry.models import Contract, ContractLink, Worker
+from services.registry.models import Contract, ContractLink, WorkerPseudonym
 from shared.auth import Principal
 from shared.permissions import Role
 from tests.registry.arranged import NOBODY, Registry
@@ -119,7 +119,8 @@ def test_the_stored_pseudonym_stands_in_no_answer(registry: Registry) -> None:
     ]
 
     with registry.house.session("registry") as session:
-        (stored,) = {session.exec(select(Worker)).one().pseudonym, session.exec(select(ContractLink)).one().pseudonym}
+        known = session.exec(select(WorkerPseudonym)).one().pseudonym
+        (stored,) = {known, session.exec(select(ContractLink)).one().pseudonym}
         assert session.exec(select(Contract)).one().version == 1
 
     assert stored == registry.pseudonym()

@@ -11,8 +11,8 @@ from shared.crypto import Vault, fingerprint
 
 OLD, NEW, OTHER = (secrets.token_bytes(32) for _ in range(3))
 SEARCH, LINK = secrets.token_bytes(32), secrets.token_bytes(32)
-BEFORE = Vault("hotline", {"k1": OLD}, SEARCH, {"k1": LINK})
-AFTER = Vault("hotline", {"k2": NEW, "k1": OLD}, SEARCH, {"k1": LINK})
+BEFORE = Vault("hotline", {"k1": OLD}, {"k1": SEARCH}, {"k1": LINK})
+AFTER = Vault("hotline", {"k2": NEW, "k1": OLD}, {"k1": SEARCH}, {"k1": LINK})
 
 
 @given(text=st.binary(max_size=100), bound_to=st.binary(max_size=20))
@@ -87,7 +87,7 @@ def test_a_mac_tells_parts_and_purposes_apart() -> None:
 
 
 def test_a_pseudonym_is_the_same_in_every_service_that_holds_the_link_key() -> None:
-    elsewhere = Vault("registry", {"k9": OTHER}, secrets.token_bytes(32), {"k1": LINK})
+    elsewhere = Vault("registry", {"k9": OTHER}, {"k1": secrets.token_bytes(32)}, {"k1": LINK})
 
     pseudonym = BEFORE.pseudonym("passport", "B1234567")
 
@@ -98,7 +98,7 @@ def test_a_pseudonym_is_the_same_in_every_service_that_holds_the_link_key() -> N
 
 
 def test_another_number_document_or_link_key_makes_another_pseudonym() -> None:
-    another = Vault("hotline", {"k1": OLD}, SEARCH, {"k1": OTHER})
+    another = Vault("hotline", {"k1": OLD}, {"k1": SEARCH}, {"k1": OTHER})
     different = {
         BEFORE.pseudonym("passport", "B1234567"),
         BEFORE.pseudonym("passport", "B1234568"),
@@ -114,6 +114,24 @@ def test_a_blind_index_outlives_the_rotation_of_service_keys_and_tells_indexes_a
     assert BEFORE.blind("phone", "1") != BEFORE.blind("document", "1")
     assert BEFORE.token("hang") == AFTER.token("hang")
     assert -(2**63) <= BEFORE.token("hang") < 2**63
+
+
+def test_what_was_made_under_either_search_or_link_key_is_looked_for_under_both_the_current_one_first() -> None:
+    both = Vault("hotline", {"k1": OLD}, {"k2": NEW, "k1": SEARCH}, {"k2": OTHER, "k1": LINK})
+
+    assert both.blinds("phone", "1") == [both.blind("phone", "1"), BEFORE.blind("phone", "1")]
+    assert both.tokens("hang") == [both.token("hang"), BEFORE.token("hang")]
+    assert both.pseudonyms("id", "1") == {"k2": both.pseudonym("id", "1"), "k1": BEFORE.pseudonym("id", "1")}
+    assert both.current_search == "k2"
+
+
+def test_a_key_is_told_from_another_that_bears_its_id_and_from_itself_in_another_ring() -> None:
+    same = Vault("x", {"k1": OLD}, {"k1": OLD}, {"k1": OLD})
+    values = [same.check_value(kind, "k1") for kind in ("service", "search", "link")]
+
+    assert BEFORE.check_value("service", "k1") == values[0]
+    assert len({*values, BEFORE.check_value("search", "k1")}) == 4
+    assert OLD not in values
 
 
 def test_a_service_without_search_or_link_keys_says_so() -> None:

@@ -87,7 +87,7 @@ def test_a_value_moved_to_another_service_does_not_open_even_with_the_same_keys(
     data_keys = session.info["data_keys"]
     session.commit()
     vault = house.runtime("hotline").vault
-    elsewhere = Vault("intake", vault.service_keys, vault.search_key, vault.link_keys)
+    elsewhere = Vault("intake", vault.service_keys, vault.search_keys, vault.link_keys)
 
     with with_vault(house.runtime("hotline"), elsewhere) as other, pytest.raises(InvalidTag):
         open_sealed(other, PERSON, FIELD, blob)

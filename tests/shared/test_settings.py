@@ -29,7 +29,7 @@ ENVIRONMENT = {
     "HOTLINE_DATABASE_URL": f"postgresql+psycopg://hotline_app:{CANARY}@127.0.0.1/hotline",
     "HOTLINE_SERVICE_KEYS": f"k2:{new_key()},k1:{new_key()}",
     "HOTLINE_CLIENT_SECRET": secrets.token_urlsafe(32),
-    "HOTLINE_SEARCH_KEY": new_key(),
+    "HOTLINE_SEARCH_KEYS": f"k1:{new_key()}",
 }
 
 
@@ -63,7 +63,7 @@ def test_a_whole_environment_is_taken_and_is_production_unless_it_says_otherwise
 def test_no_secret_shows_where_settings_are_printed() -> None:
     shown = repr(Settings()) + str(Settings()) + str(Settings().model_dump())
 
-    for name in ("LINK_KEYS", "HOTLINE_SERVICE_KEYS", "HOTLINE_CLIENT_SECRET", "HOTLINE_SEARCH_KEY"):
+    for name in ("LINK_KEYS", "HOTLINE_SERVICE_KEYS", "HOTLINE_CLIENT_SECRET", "HOTLINE_SEARCH_KEYS"):
         assert ENVIRONMENT[name] not in shown
     assert CANARY not in shown
 
@@ -84,12 +84,12 @@ def test_a_missing_variable_is_named(environment: pytest.MonkeyPatch, name: str)
         ("HOTLINE_CLIENT_SECRET", "change-me-" + CANARY * 3),
         ("HOTLINE_CLIENT_SECRET", "<secret of the hotline, " + CANARY * 3 + ">"),
         ("HOTLINE_CLIENT_SECRET", "x" * 64),
-        ("HOTLINE_SEARCH_KEY", CANARY),
-        ("HOTLINE_SEARCH_KEY", CANARY + "!"),
-        ("HOTLINE_SEARCH_KEY", b64encode(CANARY.encode()).decode()),
-        ("HOTLINE_SEARCH_KEY", b64encode(bytes(32)).decode()),
-        ("HOTLINE_SEARCH_KEY", b64encode(bytes(range(31))).decode()),
-        ("HOTLINE_SEARCH_KEY", b64encode(bytes(range(33))).decode()),
+        ("HOTLINE_SEARCH_KEYS", CANARY),
+        ("HOTLINE_SEARCH_KEYS", f"k1:{CANARY}!"),
+        ("HOTLINE_SEARCH_KEYS", "k1:" + b64encode(CANARY.encode()).decode()),
+        ("HOTLINE_SEARCH_KEYS", "k1:" + b64encode(bytes(32)).decode()),
+        ("HOTLINE_SEARCH_KEYS", "k1:" + b64encode(bytes(range(31))).decode()),
+        ("HOTLINE_SEARCH_KEYS", "k1:" + b64encode(bytes(range(33))).decode()),
         ("HOTLINE_SERVICE_KEYS", ONE_KEY),
         ("HOTLINE_SERVICE_KEYS", f"k1:{CANARY}"),
         ("HOTLINE_SERVICE_KEYS", f"{ONE_KEY}:k1"),

@@ -106,6 +106,8 @@ class CaseFile(IntakeBase, Versioned, table=True):
     respondent: Respondent = choice(Respondent, default=Respondent.UNKNOWN)
     received_on: date = Field(index=True)
     link_state: LinkState = choice(LinkState, default=LinkState.NONE)
+    asked_under: str | None = None
+    """The id of the link key whose pseudonym the registry was last asked by."""
     agency_id: UUID | None = None
     contract_id: UUID | None = None
     outcome: Outcome | None = choice(Outcome, default=None)

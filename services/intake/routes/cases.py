@@ -37,7 +37,8 @@ from shared.money import Money
 from shared.outbox import publish
 from shared.paging import SEVERAL, Page, Paging
 from shared.people import open_sealed, seal
-from shared.person import PersonDetails
+from shared.person import PersonDetails, blinds_of
+from shared.runtime import runtime_of
 from shared.schema import ComplaintCode
 
 api = router("/intake/v1")
@@ -171,9 +172,11 @@ def _new_case(session: Session, office: codes.Office, person: Person, body: Case
 
 
 def _same_number(session: Session, officer: Principal, person: Person) -> list[UUID]:
-    if person.number_blind is None:
+    details = opened(session, person)
+    if details is None or details.document is None or details.document_number is None:
         return []
-    others = access.visible_people(officer).where(Person.number_blind == person.number_blind, Person.id != person.id)
+    blinds = blinds_of(runtime_of(session).vault, details.document, details.document_number)
+    others = access.visible_people(officer).where(col(Person.number_blind).in_(blinds), Person.id != person.id)
     return [other.id for other in session.exec(others)]
 
 

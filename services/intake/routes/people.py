@@ -18,7 +18,7 @@ from shared.clock import now
 from shared.edge import SessionDep, router
 from shared.errors import Conflict
 from shared.paging import Page, Paging
-from shared.person import blind_of
+from shared.person import blinds_of
 from shared.runtime import runtime_of
 
 api = router("/intake/v1")
@@ -34,8 +34,8 @@ def search_people(
         named = people.matches_name(session, access.name_scopes(officer), col(Person.id), body.name)
         found = found.where(named)
     if body.document is not None and body.document_number is not None:
-        blind = blind_of(runtime_of(session).vault, body.document, body.document_number)
-        found = found.where(Person.number_blind == blind)
+        blinds = blinds_of(runtime_of(session).vault, body.document, body.document_number)
+        found = found.where(col(Person.number_blind).in_(blinds))
     rows, following = paging.rows(session, found, Person.seq)
     return Page(items=_shown(session, officer, rows), next=following)
 

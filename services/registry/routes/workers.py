@@ -17,12 +17,10 @@ from shared.edge import SessionDep, router
 from shared.errors import Conflict
 from shared.paging import Page, Paging
 from shared.people import index_name, matches_name, open_sealed, seal, unlock
-from shared.person import PersonDetails, StoredPerson, blind_of, pseudonym_of
+from shared.person import PersonDetails, StoredPerson, blind_of, blinds_of, pseudonyms_of
 from shared.runtime import runtime_of
 
 api = router("/registry/v1/workers")
-DETAILS = "worker.details"
-NAMES = "worker"
 
 
 @api.post("", status_code=http.HTTP_201_CREATED)
@@ -31,11 +29,12 @@ def register_worker(
 ) -> WorkerRead:
     """Register a worker; a document that is registered already answers 409 with the worker who has it."""
     worker = Worker(province=body.province)
-    _know_document(session, clerk, worker, body.person)
-    worker.details = seal(session, worker.id, DETAILS, body.person.model_dump_json())
+    pseudonyms = _know_document(session, clerk, worker, body.person)
+    worker.details = seal(session, worker.id, actions.DETAILS, body.person.model_dump_json())
     store(session, worker)
+    actions.name_worker(session, worker, pseudonyms)
     if body.person.name is not None and worker.seq is not None:
-        index_name(session, NAMES, worker.seq, worker.id, body.person.name)
+        index_name(session, actions.NAMES, worker.seq, worker.id, body.person.name)
     response.headers["Location"] = f"/registry/v1/workers/{worker.id}"
     return _opened(session, worker)
 
@@ -62,31 +61,31 @@ def search_workers(
     """Find workers by name or by document, newest first; each one shown is recorded. For `next`, send the same body."""
     workers = access.visible_workers(reader)
     if body.name is not None:
-        workers = workers.where(matches_name(session, [NAMES], Worker.id, body.name))
+        workers = workers.where(matches_name(session, [actions.NAMES], Worker.id, body.name))
     if body.document is not None and body.document_number is not None:
-        blind = blind_of(runtime_of(session).vault, body.document, body.document_number)
-        workers = workers.where(Worker.number_blind == blind)
+        blinds = blinds_of(runtime_of(session).vault, body.document, body.document_number)
+        workers = workers.where(col(Worker.number_blind).in_(blinds))
     rows, following = paging.rows(session, workers, Worker.seq)
     unlock(session, [row.id for row in rows])
     return Page(items=[_found(session, row) for row in rows], next=following)
 
 
-def _know_document(session: Session, clerk: Principal, worker: Worker, person: PersonDetails) -> None:
-    """Let the worker be found by its document, which no other worker may have."""
+def _know_document(session: Session, clerk: Principal, worker: Worker, person: PersonDetails) -> dict[str, str]:
+    """Let the worker be found by its document, which no other worker may have; return its pseudonyms by link key."""
     if person.document is None or person.document_number is None:
-        return
+        return {}
     vault = runtime_of(session).vault
     worker.number_blind = blind_of(vault, person.document, person.document_number)
-    worker.pseudonym = pseudonym_of(vault, person.document, person.document_number)
-    actions.take_worker_turn(session, worker.pseudonym)
-    same_document = access.visible_workers(clerk).where(col(Worker.pseudonym) == worker.pseudonym)
-    registered = session.exec(same_document).one_or_none()
+    pseudonyms = pseudonyms_of(vault, person.document, person.document_number)
+    actions.take_worker_turn(session, *pseudonyms.values())
+    registered = session.exec(access.named(clerk, pseudonyms.values())).one_or_none()
     if registered is not None:
         raise Conflict("worker_registered", worker_id=str(registered.id))
+    return pseudonyms
 
 
 def _person(session: Session, worker: Worker) -> StoredPerson | None:
-    text = open_sealed(session, worker.id, DETAILS, worker.details)
+    text = open_sealed(session, worker.id, actions.DETAILS, worker.details)
     return StoredPerson.model_validate_json(text) if text is not None else None
 
 

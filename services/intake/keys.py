@@ -1,0 +1,53 @@
+"""What of intake hangs on its keys: data keys, the names and numbers people are found by, and what the registry was asked."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlmodel import Session, col
+
+from services.intake import access
+from services.intake.actions import DETAILS, ask_for_contract, opened
+from services.intake.models import CaseFile, Person
+from shared.keys import KIT, Dependent, IndexedPeople, Kind
+from shared.runtime import runtime_of
+
+
+class AskedLinks:
+    """Cases whose contract the registry has not found yet: it knows their people by a pseudonym alone, so they ask anew."""
+
+    kind: ClassVar[Kind] = Kind.LINK
+    what = "cases that wait for a contract under this pseudonym"
+
+    def counts(self, session: Session) -> dict[str, int]:
+        """Count the waiting cases by the link key they asked under."""
+        key_id = func.coalesce(CaseFile.asked_under, "")
+        counted = select(key_id, func.count()).where(*access.waits_for_contract()).group_by(key_id)
+        return {row[0]: row[1] for row in session.connection().execute(counted)}
+
+    def due(self, session: Session, after: UUID | None, limit: int) -> Sequence[UUID]:
+        """Return the waiting cases that asked under another key."""
+        cases = access.cases_asked_otherwise(_current(session)).order_by(col(CaseFile.id)).limit(limit)
+        return session.exec(cases if after is None else cases.where(col(CaseFile.id) > after)).all()
+
+    def move(self, session: Session, ids: Sequence[UUID]) -> None:
+        """Ask the registry again under the current pseudonym; the answer is as before, or better."""
+        for case in session.exec(access.cases_to_ask_again(ids, _current(session))).all():
+            case.version += 1
+            ask_for_contract(session, case, opened(session, session.exec(access.person_for(case)).one()))
+
+    def opens(self, _session: Session, _key_id: str) -> bool:
+        """Leave the trial to the registry, which holds pseudonyms to compare with."""
+        return True
+
+
+def _current(session: Session) -> str:
+    return next(iter(runtime_of(session).vault.link_keys))
+
+
+KEYS: tuple[Dependent, ...] = (
+    *KIT,
+    IndexedPeople("people found by name or number", Person, DETAILS, lambda person: person.province),
+    AskedLinks(),
+)
