@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from datetime import timedelta
 
 import psycopg
 
@@ -23,6 +24,13 @@ def main() -> int:
     """Count, print, and return the exit code."""
     options = parser(__doc__)
     options.add_argument("--json", action="store_true", help="print the count for a machine")
+    options.add_argument(
+        "--older-than",
+        type=int,
+        default=0,
+        metavar="MINUTES",
+        help="of what may be on its way, call broken only what is so much older: as long as a worker was down",
+    )
     arguments = options.parse_args()
     try:
         lines = _count(arguments)
@@ -35,7 +43,8 @@ def main() -> int:
 
 def _count(arguments: argparse.Namespace) -> list[Line]:
     with operator_environment(arguments.state):
-        return reconcile({service.name: _address(service.name) for service in SERVICES})
+        addresses = {service.name: _address(service.name) for service in SERVICES}
+        return reconcile(addresses, now() - timedelta(minutes=arguments.older_than))
 
 
 def _address(service: str) -> str:

@@ -37,7 +37,7 @@ BACKLOGS = (
         "dead-letters",
         "Không có thư chết nào chờ người vận hành.",
         "No dead letter waits for an operator.",
-        _waits("dead_letter WHERE state IN ('dead', 'parked')", "coalesce(event_id, id::text)"),
+        _waits("dead_letter WHERE state IN ('dead', 'parked', 'due')", "coalesce(event_id, id::text)"),
         AT_ONCE,
     ),
 )

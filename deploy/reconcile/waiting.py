@@ -43,7 +43,7 @@ def _oldest(found: Mapping[str, Snapshot], producer: str, consumer: str) -> date
 
 def _held(snapshot: Snapshot) -> frozenset[str]:
     """Collect the ids that dead letters and unfinished fetches name: few, or an operator has been told."""
-    letters = "SELECT payload FROM dead_letter WHERE state IN ('dead', 'parked') AND payload IS NOT NULL"
+    letters = "SELECT payload FROM dead_letter WHERE state IN ('dead', 'parked', 'due') AND payload IS NOT NULL"
     asked = """SELECT convert_to(params::text, 'UTF8') FROM "fetch" WHERE done_at IS NULL"""
     return frozenset(
         name.decode() for query in (letters, asked) for row in snapshot.rows(query) for name in ID.findall(row[0])

@@ -1,5 +1,8 @@
 """The journey on the real parts: PostgreSQL over TCP, Apache Kafka, nginx, a process for each service and role."""
 
+import json
+import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +16,11 @@ from deploy.kafka import broker
 from deploy.stack import Stack
 from deploy.state import open_state
 from tests.requirements import missing
+from tests.system.chaos.ears import Ears
+from tests.system.chaos.reckoning import messages, owed, rows
+from tests.system.chaos.storm import Plan, Storm, at_rest
 
-pytestmark = [pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.timeout(1800 if os.environ.get("SOAK") == "1" else 600)]
 
 
 @pytest.fixture(scope="module")
@@ -68,3 +74,25 @@ def test_no_process_is_started_without_its_secrets_in_files_for_its_owner_alone(
     open_files = [path for path in Path(stack.state).rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
 
     assert [path.name for path in open_files if path.name.endswith((".json", ".pem"))] == []
+
+
+def test_every_journey_ends_as_told_and_everything_happened_once_while_parts_are_killed(stack: Stack) -> None:
+    before, earlier = rows(stack), set(messages(stack))
+    with Ears() as ears:
+        told = Storm(stack, ears, Plan.of_this_run()).rage()
+        lines = at_rest(stack)
+    sys.stdout.write(f"chaos: {told}\n")
+
+    assert told.failures == [], "\n".join(told.failures)
+    assert {line.name: line.as_dict() for line in lines if line.in_flight or line.broken} == {}
+    assert len(told.finished) == told.begun > 0
+    assert rows(stack) - before == owed(told.finished)
+    sent = {id_: what for id_, what in messages(stack).items() if id_ not in earlier}
+    heard = {id_: {_about(body) for body in bodies} for id_, bodies in ears.heard.items()}
+    assert heard == {id_: {what} for id_, what in sent.items()}
+    assert ears.refused == 0
+
+
+def _about(body: bytes) -> tuple[str, str]:
+    message = json.loads(body)
+    return message["data"]["referral_id"], message["type"]

@@ -39,6 +39,17 @@ def test_a_broken_house_is_told_in_both_languages_with_its_ids(planted: Planted)
     assert "Each step" in ran.stdout
 
 
+def test_after_a_worker_was_down_only_what_is_older_is_broken(planted: Planted) -> None:
+    planted.do("registry", "DELETE FROM watch_entry")
+    planted.do("intake", "UPDATE case_file SET updated_at = updated_at - interval '1 hour'")
+
+    strict = reconcile(planted.addresses())
+    lenient = reconcile(planted.addresses(), "--older-than", "120")
+
+    assert (strict.returncode, lenient.returncode) == (1, 0)
+    assert "BROKEN watch-list" in strict.stdout
+
+
 def test_a_machine_gets_the_same_as_json(planted: Planted) -> None:
     planted.do("referral", "UPDATE capacity SET held = 1")
 
