@@ -9,10 +9,10 @@ ready := .venv/.installed
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack demo token test soak lint format migrate revision docs lock sbom vulnerabilities clean reconcile
+.PHONY: help run stack demo token test soak lint format migrate revision docs lock sbom vulnerabilities clean reconcile audit-verify
 
 help: ## List the targets.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F '\t' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F '\t' '{printf "  %-15s %s\n", $$1, $$2}'
 
 $(ready): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=/path/to/python3.11")'
@@ -54,6 +54,9 @@ format: $(ready) ## Write the code as the formatter wants it.
 
 reconcile: $(ready) ## Count whether the four databases agree (STATE=var, or STATE=var/stack; STATE= for the environment).
 	@$(venv)/python -m deploy.reconcile $(if $(STATE),--state $(STATE))
+
+audit-verify: $(ready) ## Verify the sealed audit trail of each service (STATE=var, or STATE=var/stack; STATE= for the environment).
+	@$(venv)/python -m deploy.audit_verify $(if $(STATE),--state $(STATE))
 
 migrate: $(ready) ## Bring the four databases to head; addresses come from the environment (INTAKE_OWNER_DATABASE_URL …).
 	@$(venv)/python -m deploy.migrate

@@ -7,7 +7,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from sqlalchemy import ColumnElement, Text, cast, func
+from sqlalchemy import ColumnElement, Text, cast, func, type_coerce
+from sqlalchemy.types import NullType
 
 from shared.tables import audit
 
@@ -17,9 +18,12 @@ START = bytes(32)
 ROW: tuple[ColumnElement[Any], ...] = (
     audit.c.id,
     cast(func.extract("epoch", audit.c.at), Text),
-    *(column for column in audit.c if column.name not in ("id", "at")),
+    *(type_coerce(column, NullType()) for column in audit.c if column.name not in ("id", "at")),
 )
-"""A row as it is sealed: every column, the instant as seconds since 1970, which depends on no setting of a session."""
+"""A row as it is sealed: every column, the instant as seconds since 1970, which depends on no setting of a session.
+
+Without types: the driver's own values are sealed, and no time is spent on turning them into the same again.
+"""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 

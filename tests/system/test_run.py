@@ -26,6 +26,13 @@ def cases(url: str, state: Path) -> list[str]:
     return [case["reference"] for case in answer.json()["items"]]
 
 
+def verified(state: Path) -> list[str]:
+    """Type `make audit-verify` and return what it prints of a house without a break."""
+    done = run("deploy.audit_verify", "--state", str(state))
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.splitlines()
+
+
 def test_the_story_is_told_twice_and_the_cases_are_there_after_a_restart(state: Path) -> None:
     port = free_port()
     options = ("--port", str(port), "--state", str(state))
@@ -37,8 +44,10 @@ def test_the_story_is_told_twice_and_the_cases_are_there_after_a_restart(state: 
         second = run("deploy.demo", *options)
         before = cases(url, state)
         counted = run("deploy.reconcile", "--state", str(state))
+        beside = verified(state)
         home = httpx.get(url)
         code = house.interrupt()
+    stopped = verified(state)
     with Running("deploy.local", *options) as house:
         house.wait_for("make demo")
         after = cases(url, state)
@@ -53,6 +62,9 @@ def test_the_story_is_told_twice_and_the_cases_are_there_after_a_restart(state: 
     assert "http://" not in home.text.replace("http://127.0.0.1", "")
     assert len(before) == 2
     assert after == before
+    for lines in (beside, stopped):
+        assert [line.partition(":")[0] for line in lines] == ["intake", "hotline", "referral", "registry"]
+        assert all("all whole" in line and ": 0 rows" not in line for line in lines), lines
 
 
 def test_a_token_is_printed_for_each_role_and_a_second_house_is_refused(state: Path) -> None:

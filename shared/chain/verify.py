@@ -1,0 +1,151 @@
+"""Verifies an audit chain against its rows, and against what the witnesses heard; names the first row that is broken.
+
+It reads the chain as a stream, in one snapshot: memory stays flat, and a sealer at work is no disturbance.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, Row, exists, func, select
+
+from shared.chain import ROW, START, Ring, canonical
+from shared.tables import audit, audit_head, audit_seal
+
+STREAMED = 2_000
+"""Rows in memory at once."""
+
+Link = Row[Any]
+"""A seal (`n, audit_id, key_id, mac`) and the row it covers, all of it NULL if there is none."""
+
+
+class Harm(StrEnum):
+    """What happened to the first row that is not as it was sealed."""
+
+    CUT = "cut"
+    EDITED = "edited"
+    MISSING = "missing"
+    REWRITTEN = "rewritten"
+    SWAPPED = "swapped"
+    UNKNOWN_KEY = "unknown_key"
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """The first broken row: its number in the chain, its id in the trail where one is named, and what happened to it."""
+
+    n: int
+    audit_id: int | None
+    harm: Harm
+    detail: str = ""
+    """The audit id of a swap's other row, the service that witnessed, or the id of the key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found: rows that are whole from the first on, what waits for its seal (oldest in seconds), the break."""
+
+    whole: int
+    unsealed: int
+    oldest: float
+    broken: Break | None
+
+
+class Heard(NamedTuple):
+    """What a witness heard of the chain."""
+
+    n: int
+    mac: bytes
+    witness: str
+
+
+def verify(service: str, ring: Ring, engine: Engine, witnesses: Mapping[str, Engine]) -> Verdict:
+    """Verify one service's chain; `witnesses` are the databases of the others. Raises what the databases raise."""
+    with ExitStack() as stack:
+        # The witnesses are read first: whatever they heard was sealed before, and so must be in the chain read after.
+        heard = [stack.enter_context(_heard(name, each, service)) for name, each in witnesses.items()]
+        connection = stack.enter_context(_snapshot(engine))
+        unsealed, oldest = _unsealed(connection)
+        links = stack.enter_context(connection.execute(_links()))
+        whole, broken = walk(ring, iter(links), heapq.merge(*heard))
+    return Verdict(whole, unsealed, oldest, broken)
+
+
+def walk(ring: Ring, links: Iterator[Link], heard: Iterable[Heard]) -> tuple[int, Break | None]:
+    """Follow the chain from its beginning; return how many rows are whole, and the first break if there is one."""
+    heads = iter(heard)
+    head = next(heads, None)
+    n, mac = 0, START
+    for link in links:
+        broken = _broken(ring, n + 1, mac, link)
+        if broken is not None:
+            return n, _swapped(ring, broken, mac, link, links) or broken
+        n, mac = n + 1, link.mac
+        while head is not None and head.n <= n:
+            if head.mac != mac:
+                return n - 1, Break(n, link.audit_id, Harm.REWRITTEN, head.witness)
+            head = next(heads, None)
+    return n, None if head is None else Break(n + 1, None, Harm.CUT, head.witness)
+
+
+def _broken(ring: Ring, n: int, previous: bytes, link: Link) -> Break | None:
+    if link.n != n:
+        return Break(n, None, Harm.MISSING)
+    if link.id is None:
+        return Break(n, link.audit_id, Harm.MISSING)
+    if link.key_id not in ring:
+        return Break(n, link.audit_id, Harm.UNKNOWN_KEY, str(link.key_id))
+    whole = ring.mac(link.key_id, n, previous, canonical(link[4:])) == link.mac
+    return None if whole else Break(n, link.audit_id, Harm.EDITED)
+
+
+def _swapped(ring: Ring, broken: Break, previous: bytes, link: Link, rest: Iterator[Link]) -> Break | None:
+    """Look for the other half of a swap: it lies further on, or that row would be the first broken one."""
+    if broken.harm is not Harm.EDITED:
+        return None
+    found = (other.audit_id for other in rest if _exchanged(ring, previous, link, other))
+    return next((Break(broken.n, broken.audit_id, Harm.SWAPPED, str(other)) for other in found), None)
+
+
+def _exchanged(ring: Ring, previous: bytes, link: Link, other: Link) -> bool:
+    """Say whether two links exchanged their places, their seals, their rows' ids, or the contents of their rows."""
+    if other.id is None or other.key_id not in ring:
+        return False
+    here, there = canonical(link[4:]), canonical(other[4:])
+    contents = canonical((link.id, *other[5:]))
+    by_other = {ring.mac(other.key_id, link.n, previous, row) for row in (here, there)}
+    by_this = {ring.mac(link.key_id, link.n, previous, row) for row in (there, contents)}
+    return other.mac in by_other or link.mac in by_this
+
+
+@contextmanager
+def _snapshot(engine: Engine) -> Iterator[Connection]:
+    """Open a transaction that sees the database as it is at its first statement, and streams what it reads."""
+    options: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    with engine.connect() as connection:
+        yield connection.execution_options(**options)
+
+
+def _links() -> Any:
+    seals = select(audit_seal.c.n, audit_seal.c.audit_id, audit_seal.c.key_id, audit_seal.c.mac, *ROW)
+    joined = seals.select_from(audit_seal.outerjoin(audit, audit.c.id == audit_seal.c.audit_id))
+    return joined.order_by(audit_seal.c.n).execution_options(yield_per=STREAMED)
+
+
+@contextmanager
+def _heard(witness: str, engine: Engine, service: str) -> Iterator[Iterator[Heard]]:
+    """Ask a witness at once what it heard of a service's chain; the answer is read later."""
+    heads = select(audit_head.c.n, audit_head.c.mac).where(audit_head.c.service == service).order_by(audit_head.c.n)
+    asked = heads.execution_options(yield_per=STREAMED)
+    with _snapshot(engine) as connection, connection.execute(asked) as rows:
+        yield (Heard(n, mac, witness) for n, mac in rows)
+
+
+def _unsealed(connection: Connection) -> tuple[int, float]:
+    sealed = exists().where(audit_seal.c.audit_id == audit.c.id)
+    age = func.extract("epoch", func.now() - func.min(audit.c.at))
+    count, oldest = connection.execute(select(func.count(), age).select_from(audit).where(~sealed)).one()
+    return int(count), float(oldest or 0)
