@@ -65,6 +65,7 @@ def install(state: Path) -> Path:
 class Keycloak:
     """One server at 127.0.0.1:`port`, over one private folder that holds its database, its realms and its log.
 
+    Callers reach it through the gateway at the `PUBLIC_URL` of `settings`, and so its tokens name that address.
     `settings` are the environment's values for the places in the realms and `KC_BOOTSTRAP_ADMIN_PASSWORD`. Realms are
     imported at the first start over a folder.
     """
@@ -74,6 +75,7 @@ class Keycloak:
     ) -> None:
         self.port = port
         self.url = f"http://{LOOPBACK}:{port}/{IDENTITY}"
+        self.public_url = f"{settings['PUBLIC_URL']}/{IDENTITY}"
         self.folder = folder.absolute()
         self.log = self.folder / "keycloak.log"
         self._dist = (state / "dist").absolute()
@@ -82,12 +84,12 @@ class Keycloak:
         self._process: subprocess.Popen[bytes] | None = None
 
     def issuer(self, realm: str = REALM) -> str:
-        """Return the `iss` of a realm's tokens, which is also where the realm is found."""
-        return f"{self.url}/realms/{realm}"
+        """Return the `iss` of a realm's tokens, which is also where people find the realm."""
+        return f"{self.public_url}/realms/{realm}"
 
     def endpoint(self, name: str, realm: str = REALM) -> str:
-        """Return the address of `auth`, `token`, `certs`, `logout` … of a realm."""
-        return f"{self.issuer(realm)}/protocol/openid-connect/{name}"
+        """Return the address of `token`, `certs` … of a realm, for those who need no gateway."""
+        return f"{self.url}/realms/{realm}/protocol/openid-connect/{name}"
 
     def start(self) -> None:
         """Return when every realm answers; raise `KeycloakError` when one does not in time."""
@@ -103,7 +105,7 @@ class Keycloak:
                 start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
-        while not all(_answers(self.issuer(realm)) for realm in self._realms):
+        while not all(_answers(f"{self.url}/realms/{realm}") for realm in self._realms):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.kill()
                 message = f"Keycloak did not come up on port {self.port}; see {self.log}"
@@ -140,15 +142,15 @@ class Keycloak:
             (imports / f"{realm}-realm.json").write_text(text, encoding="utf-8")
 
     def _command(self) -> list[str]:
-        listen = (
-            f"--http-host={LOOPBACK}",
-            f"--http-port={self.port}",
-            "--http-enabled=true",
-            f"--hostname={self.url}",
+        listen = (f"--http-host={LOOPBACK}", f"--http-port={self.port}", "--http-enabled=true")
+        behind = (
+            f"--hostname={self.public_url}",
+            "--proxy-headers=xforwarded",
+            f"--proxy-trusted-addresses={LOOPBACK}",
         )
         own = (f"-Dkc.home.dir={self.folder}", f"-Djava.io.tmpdir={self.folder}")
         script = str(self._dist / "bin" / "kc.sh")
-        return [script, "start", "--optimized", "--import-realm", "--cache=local", *listen, *own]
+        return [script, "start", "--optimized", "--import-realm", "--cache=local", *listen, *behind, *own]
 
     def __enter__(self) -> Self:
         try:

@@ -26,7 +26,9 @@ def broken(tmp_path: Path) -> Keycloak:
     script.parent.mkdir(parents=True)
     script.write_text("#!/bin/sh\necho this one is broken\nexit 1\n")
     script.chmod(0o755)
-    return Keycloak(tmp_path, free_port(), tmp_path / "server", [production_realm()], {})
+    return Keycloak(
+        tmp_path, free_port(), tmp_path / "server", [production_realm()], {"PUBLIC_URL": "http://127.0.0.1:8000"}
+    )
 
 
 def test_the_version_is_the_one_that_compose_runs(state: Path) -> None:

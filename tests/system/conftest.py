@@ -1,24 +1,30 @@
-"""A Keycloak that stands for the tests of one module, and the services that trust it."""
+"""A Keycloak behind a gateway that stands for the tests of one module, and the services that trust it."""
 
 import os
 from collections.abc import Iterator
 
 import pytest
 
+from deploy.gateway import Gateway, GatewayError, find_nginx
 from deploy.identity import keycloak as part
 from deploy.postgres import Server
+from deploy.topology import IDENTITY, LOOPBACK
 from tests.harness import free_port
 from tests.requirements import missing
-from tests.system.keycloak_world import Identity, TrustingHouse, keycloak
+from tests.system.keycloak_world import GATEWAY_PORT, Identity, TrustingHouse, keycloak
 
 
 @pytest.fixture(scope="module")
 def identity(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Identity]:
     try:
+        find_nginx()
         part.install(part.STATE)
-    except part.KeycloakError as error:
+    except (GatewayError, part.KeycloakError) as error:
         missing(f"Keycloak is not tested: {error}")
-    with keycloak(part.STATE, tmp_path_factory.mktemp("keycloak")) as running:
+    folder = tmp_path_factory.mktemp("keycloak")
+    server = keycloak(part.STATE, folder / "server")
+    gateway = Gateway(folder / "gateway", GATEWAY_PORT, {IDENTITY: f"{LOOPBACK}:{server.port}"})
+    with gateway, server as running:
         signing = Identity(running)
         yield signing
         signing.close()

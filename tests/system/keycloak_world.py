@@ -1,4 +1,4 @@
-"""A Keycloak with the demo realm and a stranger's twin of it, and the services that trust the first."""
+"""A Keycloak behind the gateway, with the demo realm and a stranger's twin of it, and the services that trust the first."""
 
 import base64
 import hashlib
@@ -23,7 +23,8 @@ from shared.auth import KeySet, Verifier
 from tests.harness import House, free_port
 
 ELSEWHERE = "elsewhere"
-PUBLIC_URL = "http://127.0.0.1:8000"
+GATEWAY_PORT = free_port()
+PUBLIC_URL = f"http://127.0.0.1:{GATEWAY_PORT}"
 PASSWORD = secrets.token_urlsafe(16)
 SECRETS = {f"{name.upper()}_CLIENT_SECRET": secrets.token_urlsafe(32) for name in SERVICES}
 ADMINISTRATION = {"KC_BOOTSTRAP_ADMIN_PASSWORD": secrets.token_urlsafe(16)}
@@ -125,7 +126,7 @@ class Browser:
             "code_challenge_method": "S256",
         }
         wanted = {name: value for name, value in {**self._about, **asked, **changes}.items() if value is not None}
-        page = self._http.get(self._server.endpoint("auth"), params=wanted)
+        page = self._http.get(f"{self._server.issuer()}/protocol/openid-connect/auth", params=wanted)
         for cookie in self._http.cookies.jar:
             cookie.secure = False  # A browser takes a loopback address for as safe as TLS; this client does not.
         return page
@@ -141,7 +142,7 @@ class Browser:
     def redeem(self, code: str, secret: str) -> httpx.Response:
         """Exchange the code for tokens."""
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": secret, **self._about}
-        return self._http.post(self._server.endpoint("token"), data=form)
+        return self._http.post(f"{self._server.issuer()}/protocol/openid-connect/token", data=form)
 
     def sign_in(self, user: str) -> Tokens:
         """Go the whole way."""

@@ -52,7 +52,9 @@ def test_what_a_user_sees_ends_where_her_attributes_say(identity: Identity, trus
     assert foreign.status_code == 403
 
 
-def test_a_person_signs_in_on_the_page_with_a_code(identity: Identity, trusting: TrustingHouse) -> None:
+def test_a_person_signs_in_with_a_code_on_the_page_behind_the_gateway(
+    identity: Identity, trusting: TrustingHouse
+) -> None:
     browser = identity.visit()
 
     held = browser.sign_in("analyst")
