@@ -22,8 +22,17 @@ from deploy.identity.keys import ensure_key
 from deploy.kafka.broker import STATE as KAFKA_STATE
 from deploy.kafka.broker import Broker, BrokerError, install
 from deploy.postgres import Server, ServerError
-from deploy.state import StateError, environment, make_folder, open_state
-from deploy.topology import GATEWAY_PORT, IDENTITY_PORT, KAFKA_PORT, LOOPBACK, POSTGRES_PORT, SERVICES, Process
+from deploy.state import StateError, bus_passwords, environment, make_folder, open_state
+from deploy.topology import (
+    GATEWAY_PORT,
+    IDENTITY_PORT,
+    KAFKA_ADMIN_SETTING,
+    KAFKA_PORT,
+    LOOPBACK,
+    POSTGRES_PORT,
+    SERVICES,
+    Process,
+)
 
 READY_SECONDS = 90.0
 STOP_SECONDS = 20.0
@@ -41,7 +50,7 @@ class Stack:
         self.state = state
         self.public_url = f"http://{LOOPBACK}:{GATEWAY_PORT}"
         self.database = Server(state / "postgres", POSTGRES_PORT)
-        self.broker = Broker(KAFKA_STATE, KAFKA_PORT, data=state / "kafka")
+        self.broker = Broker(KAFKA_STATE, KAFKA_PORT, data=state / "kafka", passwords=bus_passwords(state))
         self.gateway = Gateway(state / "gateway", GATEWAY_PORT, topology.stack_upstreams())
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._environment: dict[str, str] = {}
@@ -73,6 +82,7 @@ class Stack:
             self._once("migrations", topology.MIGRATE)
             self._once("seed", ("-m", "deploy.seed"))
             starting.result()
+        self._once("kafka-access", topology.KAFKA_ACCESS)
         self._parts.callback(self._stop_processes)
         for process in self.described():
             self.launch(process)
@@ -95,7 +105,8 @@ class Stack:
     def launch(self, process: Process) -> None:
         """Start one process; what it says goes to a log file of its own."""
         log = (self.state / "logs" / f"{process.name}.log").open("ab")
-        kept_back = {service.audit_setting for service in SERVICES}.difference(process.own_settings)
+        others = {setting for each in self.described() for setting in each.own_settings}
+        kept_back = {*others, KAFKA_ADMIN_SETTING}.difference(process.own_settings)
         given = {name: value for name, value in self._environment.items() if name not in kept_back}
         with log:
             self.processes[process.name] = subprocess.Popen(

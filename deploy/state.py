@@ -7,8 +7,9 @@ from pathlib import Path
 
 from deploy.identity import vault
 from deploy.identity.clients import client_secret, ensure_clients
+from deploy.kafka.access import ADMIN
 from deploy.postgres import Server
-from deploy.topology import SERVICES
+from deploy.topology import KAFKA_ADMIN_SETTING, SERVICES
 
 VERSION = "1"
 """Of what lies in the folder; another version is never guessed at."""
@@ -81,6 +82,13 @@ def write_secrets(folder: Path, values: dict[str, str]) -> None:
     vault.write(folder / SECRETS, json.dumps(values, indent=1).encode())
 
 
+def bus_passwords(folder: Path) -> dict[str, str]:
+    """Return the passwords of everyone who is let in by the brokers, by user."""
+    kept = secrets_of(folder)
+    services = {service.name: kept[service.bus_setting] for service in SERVICES}
+    return {ADMIN: kept[KAFKA_ADMIN_SETTING], **services}
+
+
 def environment(folder: Path, database: Server, *, public_url: str, issuer_url: str, issuer: str) -> dict[str, str]:
     """Return the environment of every process of the house on this machine; each reads only what is its own."""
     ensure_clients(folder / "identity")
@@ -101,10 +109,11 @@ def environment(folder: Path, database: Server, *, public_url: str, issuer_url: 
 
 
 def _generate() -> dict[str, str]:
-    values = {"LINK_KEYS": f"k1:{new_key()}"}
+    values = {"LINK_KEYS": f"k1:{new_key()}", KAFKA_ADMIN_SETTING: secrets.token_urlsafe(32)}
     for service in SERVICES:
         values[f"{service.name.upper()}_SERVICE_KEYS"] = f"k1:{new_key()}"
         values[service.audit_setting] = f"k1:{new_key()}"
+        values[service.bus_setting] = secrets.token_urlsafe(32)
         if service.knows_people:
             values[f"{service.name.upper()}_SEARCH_KEYS"] = f"k1:{new_key()}"
     return values

@@ -17,6 +17,11 @@ KEYCLOAK_PORT = 8080
 MIGRATE = ("-m", "deploy.migrate")
 """Brings every database up to date and ends; what follows `python` on the command line."""
 
+KAFKA_ACCESS = ("-m", "deploy.kafka.access")
+"""Makes the topics, gives each service its rights on them, and ends."""
+KAFKA_ADMIN_SETTING = "KAFKA_ADMIN_PASSWORD"
+"""Of the brokers' administrator; `KAFKA_ACCESS` and the brokers alone are given it."""
+
 SHARED_SETTINGS = (
     "ENV",
     "PUBLIC_URL",
@@ -80,6 +85,11 @@ class Service:
         """The keys that seal its audit trail; its worker alone, and whoever verifies the trail, are given them."""
         return f"{self.name.upper()}_AUDIT_KEYS"
 
+    @property
+    def bus_setting(self) -> str:
+        """The password under its own name at the brokers; its worker alone publishes and consumes."""
+        return f"{self.name.upper()}_KAFKA_PASSWORD"
+
     def api(self, host: str = LOOPBACK) -> Process:
         """Describe the HTTP process, listening at `host`."""
         arguments = (
@@ -95,7 +105,9 @@ class Service:
 
     def worker(self, host: str = LOOPBACK) -> Process:
         """Describe the event process; at `host` it answers probes and scrapes only."""
-        return replace(self._background("worker", host, self.worker_port), own_settings=(self.audit_setting,))
+        return replace(
+            self._background("worker", host, self.worker_port), own_settings=(self.audit_setting, self.bus_setting)
+        )
 
     def dispatcher(self, host: str = LOOPBACK) -> Process | None:
         """Describe the process that delivers webhooks, where there is one."""

@@ -15,6 +15,7 @@ from shared import logging
 from shared.app import TELEMETRY, serve_health
 from shared.bus import Carrier
 from shared.bus.kafka import KafkaCarrier
+from shared.bus.kafka_brokers import Brokers
 from shared.crypto import Vault
 from shared.db import conninfo, make_engine
 from shared.events import topic_of
@@ -61,8 +62,22 @@ def kafka_carrier(runtime: Runtime) -> KafkaCarrier:
         message = "KAFKA_BOOTSTRAP is not set: a worker of its own needs Kafka (`make run` needs none)"
         raise SystemExit(message)
     return KafkaCarrier(
-        bootstrap, runtime.service, client_id=f"{runtime.service}-worker", topics=[topic_of(runtime.service)]
+        _brokers(runtime, bootstrap),
+        runtime.service,
+        client_id=f"{runtime.service}-worker",
+        topics=[topic_of(runtime.service)],
     )
+
+
+def _brokers(runtime: Runtime, bootstrap: str) -> Brokers:
+    """Return the brokers as this service may use them; only a laptop's let in whoever comes."""
+    password = runtime.settings.kafka_password
+    if password is not None:
+        return Brokers(bootstrap, runtime.service, password.get_secret_value())
+    if not runtime.settings.development:
+        message = f"{runtime.service.upper()}_KAFKA_PASSWORD is not set: brokers that let in anyone are refused"
+        raise SystemExit(message)
+    return Brokers(bootstrap)
 
 
 def run_worker(runtime: Runtime, build: Callable[[Runtime, Carrier], Worker]) -> None:

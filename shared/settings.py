@@ -130,6 +130,8 @@ class ServiceSettings(HouseSettings):
     service_keys: Keys
     audit_keys: Keys | None = None
     """Seals the audit trail; given to the worker alone, which does not start without."""
+    kafka_password: ClientSecret | None = None
+    """The service's own at the brokers; given to the worker alone, which in production does not start without."""
     client_secret: ClientSecret
 
     @property

@@ -16,7 +16,7 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import for_code
 from aiokafka.protocol.admin import CreateAclsRequest
 
-from deploy.topology import SERVICES
+from deploy.topology import KAFKA_ADMIN_SETTING, SERVICES
 from shared.bus.kafka_brokers import Brokers
 from shared.bus.kafka_topics import ensure_topics
 from shared.events import topic_of
@@ -113,11 +113,11 @@ def properties(passwords: Mapping[str, str]) -> dict[str, str]:
 
 def main() -> None:
     """Give the rights; a missing setting is told by its name."""
-    missing = [name for name in ("KAFKA_BOOTSTRAP", "KAFKA_ADMIN_PASSWORD") if not os.environ.get(name)]
+    missing = [name for name in ("KAFKA_BOOTSTRAP", KAFKA_ADMIN_SETTING) if not os.environ.get(name)]
     if missing:
         message = f"missing in the environment: {', '.join(missing)}"
         raise SystemExit(message)
-    asyncio.run(grant(Brokers(os.environ["KAFKA_BOOTSTRAP"], ADMIN, os.environ["KAFKA_ADMIN_PASSWORD"])))
+    asyncio.run(grant(Brokers(os.environ["KAFKA_BOOTSTRAP"], ADMIN, os.environ[KAFKA_ADMIN_SETTING])))
     print(f"rights given: {len(list(rights()))}")
 
 

@@ -126,11 +126,8 @@ class Broker:
         scratch = self.folder / "tmp"
         scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
         properties = self.folder / "server.properties"
-        filled = Template((HERE / "server.properties.template").read_text()).substitute(
-            data=data, port=self.port, controller_port=self.port + 1, **access.properties(self.passwords)
-        )
         properties.touch(mode=0o600)
-        properties.write_text(filled)
+        properties.write_text(self.configuration(data))
         base = [java("Kafka", BrokerError), "-XX:+UseSerialGC", f"-Djava.io.tmpdir={scratch}"]
         base += [f"-Dlog4j2.configurationFile={HERE / 'log4j2.properties'}", "-cp", f"{self.libs}/*"]
         if not (data / "meta.properties").exists():
@@ -144,6 +141,12 @@ class Broker:
             "kafka.Kafka",
             str(properties),
         ]
+
+    def configuration(self, data: Path) -> str:
+        """Return the broker's properties; they hold the passwords."""
+        template = Template((HERE / "server.properties.template").read_text())
+        ports = {"port": self.port, "controller_port": self.port + 1}
+        return template.substitute(data=data, **ports, **access.properties(self.passwords))
 
     def _format(self, command: list[str]) -> None:
         """Make the folder a broker's; StorageTool refuses to format one with data in it."""

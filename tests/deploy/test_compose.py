@@ -31,8 +31,8 @@ NO_SECRETS = {"HTTPS_PORT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_
 SECRET = re.compile(r"PASSWORD|SECRET|KEYS?$|DATABASE_URL")
 PROCESSES = {process.name: process for service in topology.SERVICES for process in service.processes("0.0.0.0")}
 OWNERS = {process.name: service for service in topology.SERVICES for process in service.processes()}
-PARTS = {"migrate", "operator", "gateway", "postgres", "kafka", "keycloak"}
-ONCE = {"migrate", "operator"}
+PARTS = {"migrate", "kafka-access", "operator", "gateway", "postgres", "kafka", "keycloak"}
+ONCE = {"migrate", "kafka-access", "operator"}
 
 
 @pytest.fixture(scope="module")
@@ -91,14 +91,31 @@ def test_the_operator_s_container_runs_only_when_asked_and_has_what_every_servic
     containers: dict[str, Any],
 ) -> None:
     operator = containers["operator"]
-    own = {setting for process in PROCESSES.values() for setting in process.own_settings}
+    audit = {service.audit_setting for service in topology.SERVICES}
 
     assert operator["profiles"] == ["operator"]
     assert {*operator["environment"]} == {
         *topology.SHARED_SETTINGS,
         *(setting for service in topology.SERVICES for setting in service.settings),
-        *own,
+        *audit,
     }
+
+
+def test_only_a_worker_holds_its_password_at_the_brokers_and_only_the_access_job_the_administrators(
+    containers: dict[str, Any],
+) -> None:
+    secrets = {*(service.bus_setting for service in topology.SERVICES), topology.KAFKA_ADMIN_SETTING}
+    held = {name: secrets & set(container.get("environment", {})) for name, container in containers.items()}
+
+    assert {name: settings for name, settings in held.items() if settings} == {
+        **{f"{service.name}-worker": {service.bus_setting} for service in topology.SERVICES},
+        "kafka-access": {topology.KAFKA_ADMIN_SETTING},
+    }
+    assert containers["kafka-access"]["command"] == ["python", *topology.KAFKA_ACCESS]
+    waiting = {
+        containers[f"{service.name}-worker"]["depends_on"]["kafka-access"]["condition"] for service in topology.SERVICES
+    }
+    assert waiting == {"service_completed_successfully"}
 
 
 @pytest.mark.parametrize("service", topology.SERVICES, ids=lambda service: service.name)

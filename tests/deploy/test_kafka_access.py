@@ -1,8 +1,12 @@
-"""Who may do what on the bus, on a real broker that asks for names: each service its own topic, and nothing more."""
+"""Who may do what on the bus, on a real broker set up as Compose says: each service its own topic, and nothing more."""
 
 import asyncio
+import re
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -14,16 +18,19 @@ from aiokafka.errors import (
     KafkaConnectionError,
     TopicAuthorizationFailedError,
 )
+from ruamel.yaml import YAML
 
 from deploy.kafka import access
 from deploy.kafka.access import ADMIN, Operation, Resource, Right, RightRefused
 from deploy.kafka.broker import STATE, Broker, BrokerError, install
-from deploy.topology import SERVICES
+from deploy.topology import KAFKA_ACCESS, KAFKA_ADMIN_SETTING, SERVICES
 from shared.bus.kafka import KafkaCarrier
 from shared.bus.kafka_brokers import Brokers
 from shared.bus.kafka_topics import ensure_topics
+from tests.deploy.test_compose import COMPOSE, VARIABLE
 from tests.requirements import missing, require
 from tests.shared.bus.kafka_world import Seen, consuming, event, free_port, until
+from tests.system.commands import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +41,41 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     except BrokerError as error:
         missing(str(error))
     users = {user: secrets.token_urlsafe(32) for user in (ADMIN, *(service.name for service in SERVICES))}
-    with Broker(STATE, free_port(), data=tmp_path_factory.mktemp("guarded"), passwords=users) as running:
-        asyncio.run(access.grant(running.admin))
+    with ComposeBroker(STATE, free_port(), data=tmp_path_factory.mktemp("guarded"), passwords=users) as running:
+        given = give_rights(running)
+        assert given.returncode == 0, given.stderr
         yield running
+
+
+class ComposeBroker(Broker):
+    """The broker of docker-compose.yml without its container: the same properties, other addresses."""
+
+    def configuration(self, data: Path) -> str:
+        environment = YAML(typ="safe").load(COMPOSE.read_text(encoding="utf-8"))["services"]["kafka"]["environment"]
+        environment.pop("KAFKA_HEAP_OPTS")
+        said = {
+            name.removeprefix("KAFKA_").replace("_", ".").lower(): str(value) for name, value in environment.items()
+        }
+        text = "\n".join(f"{name}={self.placed(VARIABLE.sub(self.secret, value))}" for name, value in said.items())
+        return f"{text}\nlog.dirs={data}\ngroup.initial.rebalance.delay.ms=0\nbroker.session.timeout.ms=3000\n"
+
+    def placed(self, value: str) -> str:
+        """Put what Compose says of ports and hosts onto this machine."""
+        value = value.replace("CLIENTS://:9092", f"CLIENTS://127.0.0.1:{self.port}")
+        value = value.replace("CLIENTS://kafka:9092", f"CLIENTS://127.0.0.1:{self.port}")
+        return value.replace("127.0.0.1:9093", f"127.0.0.1:{self.port + 1}")
+
+    def secret(self, variable: re.Match[str]) -> str:
+        """Fill in a password: KAFKA_ADMIN_PASSWORD is that of `admin`, INTAKE_KAFKA_PASSWORD that of `intake`."""
+        [user] = set(variable[1].lower().split("_")) - {"kafka", "password"}
+        return self.passwords[user]
+
+
+def give_rights(broker: Broker) -> "subprocess.CompletedProcess[str]":
+    """Run the command of Compose's `kafka-access`."""
+    environment = {"KAFKA_BOOTSTRAP": broker.bootstrap, KAFKA_ADMIN_SETTING: broker.passwords[ADMIN]}
+    command = [sys.executable, *KAFKA_ACCESS]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
 async def write(brokers: Brokers, topic: str) -> None:
@@ -159,8 +198,9 @@ def test_rights_given_twice_are_the_same_and_survive_a_kill(broker: Broker) -> N
     broker.kill()
     broker.start()
 
-    asyncio.run(access.grant(broker.admin))
+    again = give_rights(broker)
 
+    assert again.returncode == 0, again.stderr
     with pytest.raises(TopicAuthorizationFailedError):
         asyncio.run(write(broker.as_user("hotline"), "intake.events"))
     asyncio.run(write(broker.as_user("hotline"), "hotline.events"))

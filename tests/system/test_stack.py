@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from deploy.demo.receiver import Receiver
 from deploy.demo.story import Story
 from deploy.kafka import broker
 from deploy.stack import Stack
-from deploy.state import open_state
+from deploy.state import open_state, secrets_of
 from tests.requirements import missing
 from tests.system.chaos.ears import Ears
 from tests.system.chaos.reckoning import messages, owed, rows
@@ -74,6 +75,34 @@ def test_no_process_is_started_without_its_secrets_in_files_for_its_owner_alone(
     open_files = [path for path in Path(stack.state).rglob("*") if path.is_file() and path.stat().st_mode & 0o077]
 
     assert [path.name for path in open_files if path.name.endswith((".json", ".pem"))] == []
+
+
+def test_nothing_but_the_gateway_is_reached_from_outside_this_machine(stack: Stack) -> None:
+    """Whoever listens on every address also answers at another one of loopback."""
+    parts = [process.port for process in stack.described()] + [stack.database.port, stack.broker.port]
+
+    reached = [port for port in parts if port is not None and answers("127.0.0.2", port)]
+
+    assert [port for port in parts if port is not None and not answers("127.0.0.1", port)] == []
+    assert reached == []
+
+
+def test_a_process_is_given_no_password_and_no_key_of_another(stack: Stack) -> None:
+    secret = {name: value for name, value in secrets_of(stack.state).items() if "AUDIT" in name or "KAFKA" in name}
+
+    for process in stack.described():
+        pid = stack.processes[process.name].pid
+        given = Path(f"/proc/{pid}/environ").read_text()
+        held = {name for name, value in secret.items() if value in given}
+        assert held == set(process.own_settings) & set(secret), process.name
+
+
+def answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def test_every_journey_ends_as_told_and_everything_happened_once_while_parts_are_killed(stack: Stack) -> None:
