@@ -32,3 +32,19 @@ def test_every_link_between_our_pages_leads_somewhere() -> None:
     ]
 
     assert broken == []
+
+
+def test_every_test_that_our_pages_name_is_there() -> None:
+    pages_of_ours = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    named = {
+        (path, name)
+        for page in pages_of_ours
+        for path, name in re.findall(r"`(tests/[\w/.]+\.py)::(test_\w+)", page.read_text(encoding="utf-8"))
+    }
+
+    gone = [
+        f"{path}::{name}" for path, name in named if f"def {name}(" not in (ROOT / path).read_text(encoding="utf-8")
+    ]
+
+    assert gone == []
+    assert named
