@@ -104,13 +104,7 @@ class Keycloak:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_SECONDS
-        while not all(_answers(f"{self.url}/realms/{realm}") for realm in self._realms):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.kill()
-                message = f"Keycloak did not come up on port {self.port}; see {self.log}"
-                raise KeycloakError(message)
-            time.sleep(0.3)
+        self._await(self._process)
 
     def stop(self) -> None:
         """End the server as an operator would (SIGTERM); kill it when that takes longer than half a minute."""
@@ -129,6 +123,16 @@ class Keycloak:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._process = None
+
+    def _await(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        with httpx.Client(timeout=5, trust_env=False) as client:
+            while not all(_answers(client, f"{self.url}/realms/{realm}") for realm in self._realms):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    self.kill()
+                    message = f"Keycloak did not come up on port {self.port}; see {self.log}"
+                    raise KeycloakError(message)
+                time.sleep(0.5)
 
     def _furnish(self) -> None:
         """Make the folder: what is shared as links, what is imported as files, all of it closed to others."""
@@ -171,9 +175,9 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "JAVA": java("Keycloak", KeycloakError), "JAVA_OPTS": JAVA_OPTIONS}
 
 
-def _answers(address: str) -> bool:
+def _answers(client: httpx.Client, address: str) -> bool:
     try:
-        return httpx.get(address, timeout=5, trust_env=False).status_code == httpx.codes.OK
+        return client.get(address).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False
 

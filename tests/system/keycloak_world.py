@@ -61,6 +61,7 @@ class Identity:
     def __init__(self, server: Keycloak) -> None:
         self.server = server
         self._open = ExitStack()
+        self._administrator = (0.0, "")
         self.http = self._open.enter_context(httpx.Client(timeout=30, trust_env=False))
 
     def close(self) -> None:
@@ -92,12 +93,20 @@ class Identity:
 
     def administer(self, method: str, path: str, body: Any = None) -> Any:
         """Call the administrator's API of the realm; return what it answers."""
-        form = {"grant_type": "password", "client_id": "admin-cli", "username": ADMINISTRATOR}
-        granted = self.answer("master", **form, password=ADMINISTRATION["KC_BOOTSTRAP_ADMIN_PASSWORD"])
-        headers = {"Authorization": f"Bearer {granted.json()['access_token']}"}
+        headers = {"Authorization": f"Bearer {self._administrators_token()}"}
         answer = self.http.request(method, f"{self.server.url}/admin/realms/{REALM}{path}", json=body, headers=headers)
         answer.raise_for_status()
         return answer.json() if answer.content else None
+
+    def _administrators_token(self) -> str:
+        """Return a token of the realm `master`, where they live for a minute."""
+        until, token = self._administrator
+        if until < time.monotonic():
+            form = {"grant_type": "password", "client_id": "admin-cli", "username": ADMINISTRATOR}
+            granted = self.answer("master", **form, password=ADMINISTRATION["KC_BOOTSTRAP_ADMIN_PASSWORD"])
+            token = tokens(granted).access
+            self._administrator = (time.monotonic() + 30, token)
+        return token
 
     def add_user(self, name: str, **more: Any) -> str:
         """Create a user who knows the password; return her id."""
