@@ -9,7 +9,7 @@ ready := .venv/.installed
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack demo token test soak lint format migrate revision docs lock sbom vulnerabilities clean reconcile audit-verify
+.PHONY: help run stack demo token test soak lint format migrate revision docs lock sbom vulnerabilities clean reconcile audit-verify dead-letters
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F '\t' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ reconcile: $(ready) ## Count whether the four databases agree (STATE=var, or STA
 
 audit-verify: $(ready) ## Verify the sealed audit trail of each service (STATE=var, or STATE=var/stack; STATE= for the environment).
 	@$(venv)/python -m deploy.audit_verify $(if $(STATE),--state $(STATE))
+
+dead-letters: $(ready) ## List what could not be handled, or ACT="keys|show ID|replay ID|discard ID REASON" (STATE=, as above).
+	@$(venv)/python -m deploy.dead_letters $(if $(STATE),--state $(STATE)) $(or $(ACT),list)
 
 migrate: $(ready) ## Bring the four databases to head; addresses come from the environment (INTAKE_OWNER_DATABASE_URL …).
 	@$(venv)/python -m deploy.migrate
