@@ -120,7 +120,10 @@ def serve_health(app: FastAPI, prefix: str, checks: Mapping[str, Check]) -> None
         return JSONResponse(results, 200 if all(results.values()) else 503)
 
     def metrics() -> Response:
-        health.measure(runtime, app.state.metrics)
+        results = health.run(checks)
+        app.state.metrics.ready.set(all(results.values()))
+        if results.get("database", True):
+            health.measure(runtime, app.state.metrics)
         return Response(
             prometheus_client.generate_latest(app.state.metrics.registry), media_type="text/plain; version=0.0.4"
         )

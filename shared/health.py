@@ -1,12 +1,15 @@
 """Is this service alive, ready, and how far behind: what probes and scrapes ask."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Connection, func, select, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared import migrations
 from shared.chain.unsealed import backlog
+from shared.clock import now
 from shared.metrics import Metrics
 from shared.runtime import Runtime
 from shared.tables import dead_letter, fetch, mailbox, outbox
@@ -29,26 +32,50 @@ def run(checks: Mapping[str, Check]) -> dict[str, bool]:
 
 def measure(runtime: Runtime, metrics: Metrics) -> None:
     """Set the gauges that only the database knows; while it is away they keep their last value."""
-    age = func.extract("epoch", func.now() - func.min(outbox.c.created_at))
-    states = select(dead_letter.c.state, func.count()).group_by(dead_letter.c.state)
-    overdue = select(func.count()).where(fetch.c.done_at.is_(None), fetch.c.due_at < func.now())
     metrics.keys_missing.set(runtime.keys_missing)
     try:
         with runtime.engine.connect() as connection:
-            waiting, oldest = connection.execute(select(func.count(outbox.c.id), age)).one()
-            by_state: dict[str, int] = {row.state: row[1] for row in connection.execute(states)}
-            metrics.outbox_waiting.set(waiting)
-            metrics.outbox_age.set(float(oldest or 0))
-            metrics.dead_letters.set(by_state.get("dead", 0))
-            metrics.parked.set(by_state.get("parked", 0))
-            metrics.replays_due.set(by_state.get("due", 0))
-            metrics.fetches_due.set(connection.execute(overdue).scalar_one())
+            _measure_events(connection, metrics)
+            _measure_fetches(connection, metrics)
             metrics.lag.set(connection.execute(select(func.count(mailbox.c.id))).scalar_one() + runtime.carrier_lag())
+            metrics.clock_skew.set(_skew(connection))
             unsealed, unsealed_age = backlog(connection)
             metrics.audit_unsealed.set(unsealed)
             metrics.audit_unsealed_age.set(unsealed_age)
+            for figure in runtime.figures:
+                metrics.tell(figure, float(connection.execute(figure.select).scalar_one()))
     except SQLAlchemyError:
         return
+
+
+def _measure_events(connection: Connection, metrics: Metrics) -> None:
+    waiting, age = connection.execute(select(func.count(outbox.c.id), _age_of(outbox.c.created_at))).one()
+    metrics.outbox_waiting.set(waiting)
+    metrics.outbox_age.set(float(age or 0))
+    states = select(dead_letter.c.state, func.count()).group_by(dead_letter.c.state)
+    by_state: dict[str, int] = {row.state: row[1] for row in connection.execute(states)}
+    metrics.dead_letters.set(by_state.get("dead", 0))
+    metrics.parked.set(by_state.get("parked", 0))
+    metrics.replays_due.set(by_state.get("due", 0))
+
+
+def _measure_fetches(connection: Connection, metrics: Metrics) -> None:
+    """Between two tries a detail is not overdue, and lacking all the same: its age tells."""
+    lacking = (fetch.c.done_at.is_(None), fetch.c.due_at < func.now())
+    metrics.fetches_due.set(connection.execute(select(func.count()).where(*lacking)).scalar_one())
+    age = connection.execute(select(_age_of(fetch.c.created_at)).where(lacking[0])).scalar_one()
+    metrics.fetch_age.set(float(age or 0))
+
+
+def _age_of(created_at: Any) -> Any:
+    return func.extract("epoch", func.now() - func.min(created_at))
+
+
+def _skew(connection: Connection) -> float:
+    """Return how many seconds the two clocks are apart, less what the question itself may have taken."""
+    asked = now()
+    theirs: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+    return max((asked - theirs).total_seconds(), (theirs - now()).total_seconds(), 0.0)
 
 
 def _holds(check: Check) -> bool:

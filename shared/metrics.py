@@ -1,8 +1,20 @@
 """What can be measured of a service, for Prometheus: latency, outbox age, lag, dead letters, unsealed rows, refusals."""
 
+from dataclasses import dataclass
+from typing import Any
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A figure of one service's own: its name, what it tells, and the select of one number that tells it."""
+
+    name: str
+    says: str
+    select: Any
 
 
 class Metrics:
@@ -33,6 +45,14 @@ class Metrics:
         self.keys_missing = Gauge(
             "baoho_keys_missing", "Keys that something stored needs and that are not held.", registry=self.registry
         )
+        self.fetch_age = Gauge(
+            "baoho_fetch_age_seconds", "Age of the oldest detail asked for and not brought.", registry=self.registry
+        )
+        self.ready = Gauge("baoho_ready", "1 while this process can do its work.", registry=self.registry)
+        self.clock_skew = Gauge(
+            "baoho_clock_skew_seconds", "How far the clocks of process and database are apart.", registry=self.registry
+        )
+        self._figures: dict[str, Gauge] = {}
         self.fetches_due = Gauge(
             "baoho_fetches_due", "Details asked of other services, overdue.", registry=self.registry
         )
@@ -42,3 +62,9 @@ class Metrics:
         self.audit_unsealed_age = Gauge(
             "baoho_audit_unsealed_age_seconds", "Age of the oldest of them.", registry=self.registry
         )
+
+    def tell(self, figure: Figure, value: float) -> None:
+        """Set a figure of the service's own."""
+        if figure.name not in self._figures:
+            self._figures[figure.name] = Gauge(figure.name, figure.says, registry=self.registry)
+        self._figures[figure.name].set(value)

@@ -21,7 +21,7 @@ from shared.db import conninfo, make_engine
 from shared.events import topic_of
 from shared.health import Check, checks
 from shared.letters.model import DeadLetter, visible_letters
-from shared.metrics import Metrics
+from shared.metrics import Figure, Metrics
 from shared.outbox import Waker
 from shared.runtime import Runtime, Visible
 from shared.serve import HttpServer
@@ -38,7 +38,9 @@ def vault_of(service: str, settings: ServiceSettings) -> Vault:
     return Vault(service, keys)
 
 
-def open_runtime(service: str, settings: ServiceSettings, visible: Mapping[str, Visible]) -> Runtime:
+def open_runtime(
+    service: str, settings: ServiceSettings, visible: Mapping[str, Visible], figures: Sequence[Figure] = ()
+) -> Runtime:
     """Open a service's database and keys; nothing is asked of the database yet."""
     url = settings.database_url.get_secret_value()
     waker = Waker(conninfo(url))
@@ -52,6 +54,7 @@ def open_runtime(service: str, settings: ServiceSettings, visible: Mapping[str, 
         waker.wake,
         tracer=tracer,
         on_close=[waker.close, end_traces],
+        figures=figures,
     )
 
 

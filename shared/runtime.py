@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session
 
 from shared.crypto import Vault
+from shared.metrics import Figure
 from shared.settings import ServiceSettings
 from shared.telemetry import OFF
 
@@ -44,6 +45,8 @@ class Runtime:
     carrier_lag: Callable[[], int] = lambda: 0
     tracer: Tracer = OFF
     on_close: Sequence[Callable[[], None]] = ()
+    figures: Sequence[Figure] = ()
+    """What is measured of this service beside what is measured of each."""
     shares_process: bool = False
     """All four services run in this process (`make run`): limits are shared, not set by each."""
 

@@ -22,6 +22,7 @@ from services.intake.models import (
     Referral,
     Screening,
     Task,
+    TaskStatus,
     TimelineEntry,
 )
 from shared import codes
@@ -40,6 +41,7 @@ from shared.contracts.referral import (
     ServiceType,
 )
 from shared.contracts.registry import ContractLinked, ContractNotFound
+from shared.metrics import Figure
 from shared.permissions import Permission, Role
 
 CanCloseCase = Annotated[Principal, requires(Permission.CASE_CLOSE)]
@@ -291,3 +293,6 @@ VISIBLE: dict[str, Any] = {
     "screening": visible_screenings,
     "task": visible_tasks,
 }
+
+_late = select(func.count()).select_from(Task).where(Task.status == TaskStatus.OPEN, col(Task.due_at) < func.now())
+FIGURES = (Figure("baoho_reviews_overdue", "Screenings that nobody reviewed in time.", _late),)

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.intake.access import VISIBLE
+from services.intake.access import FIGURES, VISIBLE
 from services.intake.routes import ROUTERS
 from services.intake.settings import Settings
 from shared import logging
@@ -15,7 +15,7 @@ SERVICE = "intake"
 
 def runtime(settings: Settings) -> Runtime:
     """Open what intake runs on."""
-    return open_runtime(SERVICE, settings, VISIBLE)
+    return open_runtime(SERVICE, settings, VISIBLE, FIGURES)
 
 
 def build(runtime: Runtime) -> FastAPI:

@@ -1,9 +1,11 @@
 """Who may do what at referral, and which rows exist for them; every read starts here."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import and_, false, or_, true
+from sqlalchemy import and_, false, func, or_, true
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -12,18 +14,21 @@ from services.referral.models import (
     BedHold,
     Capacity,
     Delivery,
+    DeliveryStatus,
     DisabledReason,
     Ended,
     Endpoint,
     Message,
     Organization,
     Referral,
+    ReferralStatus,
     Service,
     Tombstone,
 )
 from shared.auth import Principal, requires
 from shared.contracts.intake import CaseClosed, ConsentWithdrawn, ReferralRequested
 from shared.contracts.referral import Population
+from shared.metrics import Figure
 from shared.permissions import Permission, Role
 
 CanAnswer = Annotated[Principal, requires(Permission.REFERRAL_ANSWER)]
@@ -223,3 +228,51 @@ VISIBLE: dict[str, Any] = {
     "referral": visible_referrals,
     "endpoint": visible_endpoints,
 }
+
+
+def _count(table: type[Any], *conditions: Any) -> Any:
+    return select(func.count()).select_from(table).where(*conditions)
+
+
+_earlier = aliased(Delivery)
+_waits_for_another = (
+    select(_earlier.id)
+    .where(
+        col(_earlier.endpoint_id) == Delivery.endpoint_id,
+        col(_earlier.referral_id) == Delivery.referral_id,
+        col(_earlier.status) == DeliveryStatus.PENDING,
+        col(_earlier.seq) < Delivery.seq,
+    )
+    .exists()
+)
+_sent_to = select(Endpoint.id).join(Organization).where(col(Endpoint.active), col(Organization.active))
+_on_time = func.now() - timedelta(minutes=5)
+FIGURES = (
+    Figure(
+        "baoho_deliveries_overdue",
+        "Messages to partners that have been due for five minutes, and that nothing stands before.",
+        _count(
+            Delivery,
+            Delivery.status == DeliveryStatus.PENDING,
+            col(Delivery.due_at) < _on_time,
+            or_(col(Delivery.leased_until).is_(None), col(Delivery.leased_until) < func.now()),
+            col(Delivery.endpoint_id).in_(_sent_to),
+            ~_waits_for_another,
+        ),
+    ),
+    Figure(
+        "baoho_endpoints_failing",
+        "Partners' addresses whose last answer was none.",
+        _count(Endpoint, col(Endpoint.active), col(Endpoint.failing_since).is_not(None)),
+    ),
+    Figure(
+        "baoho_endpoints_disabled",
+        "Partners' addresses that were given up.",
+        _count(Endpoint, col(Endpoint.disabled_reason).in_((DisabledReason.FAILING, DisabledReason.GONE))),
+    ),
+    Figure(
+        "baoho_referrals_overdue",
+        "Referrals that no partner answered in time.",
+        _count(Referral, Referral.status == ReferralStatus.ROUTED, col(Referral.due_at) < func.now()),
+    ),
+)

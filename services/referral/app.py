@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from services.referral.access import VISIBLE
+from services.referral.access import FIGURES, VISIBLE
 from services.referral.routes import ROUTERS
 from services.referral.settings import Settings
 from shared import logging
@@ -15,7 +15,7 @@ SERVICE = "referral"
 
 def runtime(settings: Settings) -> Runtime:
     """Open what referral runs on."""
-    return open_runtime(SERVICE, settings, VISIBLE)
+    return open_runtime(SERVICE, settings, VISIBLE, FIGURES)
 
 
 def build(runtime: Runtime) -> FastAPI:
