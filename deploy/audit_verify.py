@@ -61,11 +61,11 @@ def _verify_all() -> int:
 
 def told(service: str, verdict: Verdict) -> list[str]:
     """Return what a person is told of one service; a second line warns of rows that wait too long for their seals."""
-    waiting = f"{verdict.unsealed} not sealed yet"
+    rest = f"witnessed up to row {verdict.witnessed}; {verdict.unsealed} not sealed yet"
     if verdict.broken is None:
-        lines = [f"{service}: {verdict.whole} rows sealed, all whole; {waiting}"]
+        lines = [f"{service}: {verdict.whole} rows sealed, all whole, {rest}"]
     else:
-        lines = [f"{service}: BROKEN at {_named(verdict.broken)}; {verdict.whole} rows before it are whole; {waiting}"]
+        lines = [f"{service}: BROKEN at {_named(verdict.broken)}; {verdict.whole} rows before it are whole, {rest}"]
     if verdict.oldest > WARNED_SECONDS:
         minutes = int(verdict.oldest // 60)
         lines.append(f"{service}: WARNING: a row has waited {minutes} minutes for its seal: does its worker run?")

@@ -6,7 +6,7 @@ It reads the chain as a stream, in one snapshot: memory stays flat, and a sealer
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -46,12 +46,17 @@ class Break:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found: rows that are whole from the first on, what waits for its seal (oldest in seconds), the break."""
+    """What was found of one chain."""
 
     whole: int
-    unsealed: int
-    oldest: float
+    """Rows that are as they were sealed, from the first on."""
+    witnessed: int
+    """The last of these that a witness has heard of: what was sealed later could still be cut off unseen."""
     broken: Break | None
+    unsealed: int = 0
+    """Rows that wait for their seals."""
+    oldest: float = 0.0
+    """Age of the oldest of these, in seconds."""
 
 
 class Heard(NamedTuple):
@@ -70,25 +75,26 @@ def verify(service: str, ring: Ring, engine: Engine, witnesses: Mapping[str, Eng
         connection = stack.enter_context(_snapshot(engine))
         unsealed, oldest = _unsealed(connection)
         links = stack.enter_context(connection.execute(_links()))
-        whole, broken = walk(ring, iter(links), heapq.merge(*heard))
-    return Verdict(whole, unsealed, oldest, broken)
+        verdict = walk(ring, iter(links), heapq.merge(*heard))
+    return replace(verdict, unsealed=unsealed, oldest=oldest)
 
 
-def walk(ring: Ring, links: Iterator[Link], heard: Iterable[Heard]) -> tuple[int, Break | None]:
-    """Follow the chain from its beginning; return how many rows are whole, and the first break if there is one."""
+def walk(ring: Ring, links: Iterator[Link], heard: Iterable[Heard]) -> Verdict:
+    """Follow the chain from its beginning to its end or its first break, and compare what was heard of it."""
     heads = iter(heard)
     head = next(heads, None)
-    n, mac = 0, START
+    n, mac, witnessed = 0, START, 0
     for link in links:
         broken = _broken(ring, n + 1, mac, link)
         if broken is not None:
-            return n, _swapped(ring, broken, mac, link, links) or broken
+            return Verdict(n, witnessed, _swapped(ring, broken, mac, link, links) or broken)
         n, mac = n + 1, link.mac
         while head is not None and head.n <= n:
             if head.mac != mac:
-                return n - 1, Break(n, link.audit_id, Harm.REWRITTEN, head.witness)
+                return Verdict(n - 1, witnessed, Break(n, link.audit_id, Harm.REWRITTEN, head.witness))
+            witnessed = n
             head = next(heads, None)
-    return n, None if head is None else Break(n + 1, None, Harm.CUT, head.witness)
+    return Verdict(n, witnessed, None if head is None else Break(n + 1, None, Harm.CUT, head.witness))
 
 
 def _broken(ring: Ring, n: int, previous: bytes, link: Link) -> Break | None:

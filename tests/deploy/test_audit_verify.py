@@ -32,7 +32,7 @@ def test_a_whole_house_is_told_in_a_line_for_each_service(capsys: pytest.Capture
 
     assert code == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"{name}: 3 rows sealed, all whole; 0 not sealed yet" for name in NAMES
+        f"{name}: 3 rows sealed, all whole, witnessed up to row 3; 0 not sealed yet" for name in NAMES
     ]
 
 
@@ -47,9 +47,9 @@ def test_a_broken_chain_is_told_with_its_row_and_the_others_are_verified_all_the
     assert code == 1
     assert lines.pop("referral") == (
         "BROKEN at row 2 (audit id 2), edited: the row or its seal is not what was sealed;"
-        " 1 rows before it are whole; 0 not sealed yet"
+        " 1 rows before it are whole, witnessed up to row 0; 0 not sealed yet"
     )
-    assert set(lines.values()) == {"3 rows sealed, all whole; 0 not sealed yet"}
+    assert set(lines.values()) == {"3 rows sealed, all whole, witnessed up to row 3; 0 not sealed yet"}
 
 
 def test_a_tail_that_is_cut_in_one_database_shows_by_the_others(
@@ -114,15 +114,15 @@ def test_a_state_folder_without_a_house_is_told_in_one_line(
     ],
 )
 def test_every_harm_is_told_with_its_row(broken: Break, said: str) -> None:
-    (line,) = told("hotline", Verdict(6, 0, 0.0, broken))
+    (line,) = told("hotline", Verdict(6, 6, broken))
 
     assert line.startswith("hotline: BROKEN at row 7")
     assert said in line
 
 
 def test_a_row_that_waits_for_minutes_is_a_warning_and_no_break() -> None:
-    soon = told("hotline", Verdict(6, 2, 3.0, None))
-    late = told("hotline", Verdict(6, 2, 1860.0, None))
+    soon = told("hotline", Verdict(6, 5, None, unsealed=2, oldest=3.0))
+    late = told("hotline", Verdict(6, 5, None, unsealed=2, oldest=1860.0))
 
-    assert soon == ["hotline: 6 rows sealed, all whole; 2 not sealed yet"]
+    assert soon == ["hotline: 6 rows sealed, all whole, witnessed up to row 5; 2 not sealed yet"]
     assert late == [*soon, "hotline: WARNING: a row has waited 31 minutes for its seal: does its worker run?"]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import sys
 from collections.abc import Iterator
@@ -16,10 +17,12 @@ from deploy.demo.story import Story
 from deploy.kafka import broker
 from deploy.stack import Stack
 from deploy.state import open_state, secrets_of
+from deploy.topology import SERVICES
 from tests.requirements import missing
 from tests.system.chaos.ears import Ears
 from tests.system.chaos.reckoning import messages, owed, rows
 from tests.system.chaos.storm import Plan, Storm, at_rest
+from tests.system.commands import run
 
 pytestmark = [pytest.mark.timeout(1800 if os.environ.get("SOAK") == "1" else 600)]
 
@@ -69,6 +72,21 @@ def test_the_gateway_hides_metrics_and_the_services_trust_only_it(stack: Stack) 
     assert hidden.status_code == 404
     assert hidden.headers["content-type"] == "application/problem+json"
     assert unknown.json()["type"] == "urn:baoho:problem:not-found"
+
+
+def test_every_trail_is_sealed_and_witnessed_and_only_the_workers_hold_the_keys(stack: Stack) -> None:
+    verified = run("deploy.audit_verify", "--state", str(stack.state))
+    holders = {
+        name
+        for name, process in stack.processes.items()
+        if b"_AUDIT_KEYS=" in Path(f"/proc/{process.pid}/environ").read_bytes()
+    }
+
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert len(re.findall(r"[1-9]\d* rows sealed, all whole, witnessed up to row [1-9]", verified.stdout)) == len(
+        SERVICES
+    )
+    assert holders == {f"{service.name}-worker" for service in SERVICES}
 
 
 def test_no_process_is_started_without_its_secrets_in_files_for_its_owner_alone(stack: Stack) -> None:

@@ -67,7 +67,16 @@ def ring_of(runtime: Runtime) -> Ring:
 def test_a_trail_that_nobody_touched_is_whole(house: House, hotline: Runtime) -> None:
     verdict = found(house, hotline)
 
-    assert verdict == Verdict(whole=ROWS, unsealed=0, oldest=0.0, broken=None)
+    assert verdict == Verdict(whole=ROWS, witnessed=ROWS, broken=None)
+
+
+def test_what_no_witness_has_heard_of_yet_is_told_apart(house: House, hotline: Runtime) -> None:
+    noted(hotline, 5)
+    seal_all(hotline)
+
+    verdict = found(house, hotline)
+
+    assert verdict == Verdict(whole=ROWS + 5, witnessed=ROWS, broken=None)
 
 
 def test_an_empty_trail_is_whole(house: House) -> None:
@@ -75,7 +84,7 @@ def test_an_empty_trail_is_whole(house: House) -> None:
 
     verdict = found(house, house.runtime("hotline"))
 
-    assert verdict == Verdict(whole=0, unsealed=0, oldest=0.0, broken=None)
+    assert verdict == Verdict(whole=0, witnessed=0, broken=None)
 
 
 def test_an_edit_of_any_column_is_found(house: House, hotline: Runtime) -> None:
