@@ -31,7 +31,7 @@ NO_SECRETS = {"HTTPS_PORT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_
 SECRET = re.compile(r"PASSWORD|SECRET|KEYS?$|DATABASE_URL")
 PROCESSES = {process.name: process for service in topology.SERVICES for process in service.processes("0.0.0.0")}
 OWNERS = {process.name: service for service in topology.SERVICES for process in service.processes()}
-PARTS = {"migrate", "kafka-access", "operator", "gateway", "postgres", "kafka", "keycloak"}
+PARTS = {"migrate", "kafka-access", "operator", "gateway", "postgres", "kafka", "keycloak", "prometheus"}
 ONCE = {"migrate", "kafka-access", "operator"}
 
 
@@ -191,6 +191,18 @@ def test_only_the_gateway_publishes_a_port_and_only_the_dispatcher_reaches_out(
     assert published == {"gateway": [f"${{HTTPS_PORT:-443}}:{topology.GATEWAY_TLS_PORT}"]}
     assert open_ended == {"gateway", "referral-dispatcher"}
     assert "data" not in containers["gateway"]["networks"]
+
+
+def test_prometheus_runs_only_when_asked_inside_alone_with_the_files_that_are_tested(
+    containers: dict[str, Any],
+) -> None:
+    prometheus = containers["prometheus"]
+
+    assert prometheus["profiles"] == ["observability"]
+    assert prometheus["networks"] == ["inside"]
+    assert "./deploy/observability:/etc/prometheus:ro" in prometheus["volumes"]
+    assert "--config.file=/etc/prometheus/prometheus.yml" in prometheus["command"]
+    assert (HOUSE / "deploy" / "observability" / "prometheus.yml").exists()
 
 
 @pytest.mark.parametrize("name", sorted(set(PROCESSES) | PARTS))
