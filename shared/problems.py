@@ -1,7 +1,7 @@
 """Every error as problem+json (RFC 9457), in the caller's language; never a stack trace, a SQL text or the rejected value."""
 
-import re
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import FastAPI, Request
 from fastapi.concurrency import run_in_threadpool
@@ -46,7 +46,6 @@ BY_STATUS: dict[int, type[errors.DomainError]] = {
     405: errors.MethodNotAllowed,
     413: errors.BodyTooLarge,
 }
-UUID_FORM = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 DENIALS = (errors.Forbidden, errors.NotFound)
 
 
@@ -121,8 +120,16 @@ def _audit_denial(request: Request) -> None:
 
 def _row_id(request: Request) -> str | None:
     """Return the last id in the address; whatever else a caller wrote there stays out of the audit, which nobody can erase."""
-    ids = (str(value) for value in reversed(request.path_params.values()))
-    return next((text for text in ids if UUID_FORM.fullmatch(text)), None)
+    ids = (_as_id(str(value)) for value in reversed(request.path_params.values()))
+    return next((text for text in ids if text is not None), None)
+
+
+def _as_id(text: str) -> str | None:
+    """Return an id as our rows bear it: addresses take it in capitals, in braces or without dashes as well."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return None
 
 
 async def _validation(request: Request, error: Exception) -> JSONResponse:

@@ -117,6 +117,21 @@ def test_a_row_a_caller_may_not_see_is_audited_as_denied_after_the_request_is_un
     assert told(trail(house)[-1], "outcome", "row_id", "roles") == ("denied", case["id"], ["mission_officer"])
 
 
+@pytest.mark.parametrize(
+    "spelling", [str.upper, "{{{}}}".format, "urn:uuid:{}".format, lambda each: each.replace("-", "")]
+)
+def test_an_id_spelt_otherwise_is_audited_as_the_row_it_names(house: House, token: Any, spelling: Any) -> None:
+    case = posted(house, token)
+    client = house.client("hotline")
+    path = f"/hotline/v1/cases/{spelling(case['id'])}"
+
+    seen = client.get(path, headers=token("hotline_operator"))
+    denied = client.get(path, headers=token("mission_officer", country="KR"))
+
+    assert (seen.status_code, denied.status_code) == (200, 404)
+    assert told(trail(house)[-1], "outcome", "row_id") == ("denied", case["id"])
+
+
 def test_a_refusal_is_answered_even_when_it_cannot_be_audited(house: House, token: Any) -> None:
     client = house.client("hotline")
     client.get("/hotline/readyz")
