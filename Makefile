@@ -41,8 +41,7 @@ test: lint ## Check everything: lint, types, contracts, and all tests, in parall
 
 soak: $(ready) ## Run the long demonstrations at full size: outages of minutes, dozens of kills.
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "SEED=$$seed plays the same requests again"; \
-	SOAK=1 $(venv)/python -m pytest -n 2 --dist loadfile --timeout 1800 --hypothesis-seed=$$seed \
-		tests/shared tests/fuzz tests/system/test_stack.py
+	SOAK=1 $(venv)/python -m pytest -m soak -n 2 --dist loadfile --timeout 1800 --hypothesis-seed=$$seed
 
 lint: $(ready) ## Check style, types, and who imports whom.
 	@$(venv)/ruff format --check --quiet . || { echo "run make format"; exit 1; }

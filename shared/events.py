@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlmodel import Session
 
 from shared.bus import Record
+from shared.tables import PAYLOAD_LIMIT
 
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
@@ -115,6 +116,8 @@ def decode(record: Record, known: Mapping[str, type[Event]]) -> Envelope:
         raise PoisonError("content_type")
     if record.value is None:
         raise PoisonError("no_payload")
+    if len(record.value) > PAYLOAD_LIMIT:
+        raise PoisonError("payload_size")
     return _envelope(record, headers, event_type, record.value)
 
 

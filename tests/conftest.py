@@ -30,6 +30,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left_out)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let `make soak` find what has a full size: the modules that name SOAK."""
+    if isinstance(item, pytest.Function) and hasattr(item.module, "SOAK"):
+        item.add_marker("soak")
+
+
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One PostgreSQL for all tests of this process, its four databases migrated; tests work on clones of them."""

@@ -7,6 +7,7 @@ import pytest
 from deploy.postgres import SERVICES
 from tests.fuzz.aiming import callers, operations, places
 
+pytestmark = pytest.mark.soak
 OPERATIONS = [
     pytest.param(service, operation, id=operation.replace("/", "|"))
     for service in SERVICES

@@ -13,12 +13,17 @@ import psycopg
 from psycopg.rows import dict_row
 from sqlalchemy import select, text
 
+from deploy.kafka.broker import Broker
 from shared.bus import Carrier, Record
 from shared.db import conninfo
 from shared.outbox import Relay
 from shared.tables import mailbox, outbox
-from tests.shared.bus.kafka_world import until
+from tests.shared.bus.conftest import broker
+from tests.shared.bus.kafka_world import Seen, carrier, consuming, until
+from tests.shared.faults.relay_sights import numbers
 from tests.shared.faults.world import ACT, SOAK, Faults, World, count, embedded, faults
+
+__all__ = ["broker"]
 
 WRITERS = 24
 COUNTERS = 12
@@ -37,6 +42,23 @@ def test_one_relay_in_order_of_ids_loses_and_reorders_nothing(world: World) -> N
     assert found == Faults(lost=0, reordered=0, doubled=0)
 
 
+def test_one_relay_in_order_of_ids_loses_and_reorders_nothing_on_kafka(world: World, broker: Broker) -> None:
+    counters, seen = world.counters(COUNTERS), Seen()
+
+    async def story() -> None:
+        async with carrier(broker.bootstrap, "writers", world.topic) as kafka, one_leader(world, kafka):
+            await _write_all(world, counters)
+            await until(lambda: world.rows(world.producer, outbox) == 0, "every event is carried")
+        events = sum(version - 1 for version in world.versions().values())
+        async with carrier(broker.bootstrap, "writers-audit") as audit, consuming(audit, world.topic, seen):
+            await until(lambda: len(seen.records) >= events, "every event is there")
+            await until(lambda: audit.lag() == 0, "and no other")
+
+    asyncio.run(story())
+
+    assert faults(numbers(seen), world.versions()) == Faults(lost=0, reordered=0, doubled=0)
+
+
 def test_the_same_writers_show_how_relays_that_skip_locked_rows_reorder(world: World) -> None:
     rounds = (written_and_relayed(world, skipping_relays) for _ in range(ROUNDS))
 
@@ -48,13 +70,17 @@ def written_and_relayed(world: World, design: Design) -> Faults:
     counters = world.counters(COUNTERS)
 
     async def story() -> None:
-        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WRITERS + SKIPPING_RELAYS + 1))
         async with design(world, embedded(world.consumer, world.topic)):
-            await asyncio.gather(*(asyncio.to_thread(write, world, n, counters) for n in range(WRITERS)))
+            await _write_all(world, counters)
             await until(lambda: world.rows(world.producer, outbox) == 0, "every event is carried")
 
     asyncio.run(story())
     return faults(_arrived(world), world.versions())
+
+
+async def _write_all(world: World, counters: list[UUID]) -> None:
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(WRITERS + SKIPPING_RELAYS + 1))
+    await asyncio.gather(*(asyncio.to_thread(write, world, n, counters) for n in range(WRITERS)))
 
 
 def write(world: World, number: int, counters: list[UUID]) -> None:

@@ -24,7 +24,7 @@ from tests.system.chaos.reckoning import messages, owed, rows
 from tests.system.chaos.storm import Plan, Storm, at_rest
 from tests.system.commands import run
 
-pytestmark = [pytest.mark.timeout(1800 if os.environ.get("SOAK") == "1" else 600)]
+pytestmark = [pytest.mark.soak, pytest.mark.timeout(1800 if os.environ.get("SOAK") == "1" else 600)]
 
 
 @pytest.fixture(scope="module")

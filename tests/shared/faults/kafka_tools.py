@@ -3,15 +3,29 @@
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.protocol.group import LeaveGroupRequest
 
 from shared.bus import Record
+from shared.bus.kafka_topics import PARTITIONS
+
+MOST = 3_000_000
+"""Bytes of a record that a careless operator let a topic take."""
+
+
+async def open_wide(bootstrap: str, topic: str) -> None:
+    """Make a topic that takes records far larger than any of ours."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(topic, PARTITIONS, 1, topic_configs={"max.message.bytes": str(MOST)})])
+    finally:
+        await admin.close()
 
 
 async def write_raw(bootstrap: str, records: Sequence[Record]) -> None:
     """Write records as they are, nulls and broken headers included, one after another in partition 0."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=MOST)
     await producer.start()
     try:
         for record in records:

@@ -1,5 +1,6 @@
 """Records that no retry can help, each made from a sound one, and the reasons under which they must be kept."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -26,6 +27,12 @@ def _value(value: bytes | None) -> Spoil:
     return lambda record: replace(record, value=value)
 
 
+def _large(record: Record) -> Record:
+    """Make an event of 2 MB out of a sound one: nothing but its size is wrong."""
+    sound = json.loads(record.value or b"")
+    return replace(record, value=json.dumps({**sound, "note": "x" * 2_000_000}).encode())
+
+
 def _twice(record: Record) -> Record:
     return replace(record, headers=(*record.headers, ("ce_id", b"again")))
 
@@ -48,7 +55,10 @@ _CASES: dict[str, tuple[Spoil, str]] = {
     "id that is none": (_header("ce_id", b"1"), "header_form"),
     "time without zone": (_header("ce_time", b"2026-11-22T10:00:00"), "header_form"),
     "sequence that is none": (_header("ce_sequence", "٠٠٠٠٠٠٠٠١٢".encode()), "header_form"),
+    "2 MB": (_large, "payload_size"),
     "key of another": (_header("ce_partitionkey", b"another"), "header_form"),
 }
 POISON: dict[str, Spoil] = {name: spoil for name, (spoil, _) in _CASES.items()}
 REASONS: dict[str, str] = {name: reason for name, (_, reason) in _CASES.items()}
+NEVER_IN_A_MAILBOX = {"null header", "repeated header", "bad UTF-8 in a header", "null value"}
+"""What PostgreSQL's columns cannot hold, and what so never travels by the embedded carrier."""
