@@ -131,6 +131,7 @@ def test_every_journey_ends_as_told_and_everything_happened_once_while_parts_are
     sys.stdout.write(f"chaos: {told}\n")
 
     assert told.failures == [], "\n".join(told.failures)
+    assert told.rude == []
     assert {line.name: line.as_dict() for line in lines if line.in_flight or line.broken} == {}
     assert len(told.finished) == told.begun > 0
     assert rows(stack) - before == owed(told.finished)

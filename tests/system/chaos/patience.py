@@ -17,6 +17,8 @@ class Patient(httpx.BaseTransport):
     def __init__(self) -> None:
         self._inner = httpx.HTTPTransport()
         self.repeated = 0
+        self.rude: list[str] = []
+        """Answers that left a client alone: no problem+json, or no word on when to come back."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Return the first answer that is one."""
@@ -30,6 +32,8 @@ class Patient(httpx.BaseTransport):
                 message = f"{request.method} {request.url.path} got no answer in {GIVE_UP:.0f} s but {told}"
                 raise AssertionError(message)
             self.repeated += 1
+            if answer is not None and not _is_polite(answer):
+                self.rude.append(f"{request.method} {request.url.path}: {answer.status_code} {dict(answer.headers)}")
             time.sleep(_pause(answer))
 
     def _ask(self, request: httpx.Request) -> httpx.Response | None:
@@ -54,3 +58,8 @@ def _says_later(answer: httpx.Response) -> bool:
 
 def _pause(answer: httpx.Response | None) -> float:
     return float(answer.headers.get("retry-after", PAUSE)) if answer is not None else PAUSE
+
+
+def _is_polite(answer: httpx.Response) -> bool:
+    told_when = "retry-after" in answer.headers or answer.status_code in {502, 504}
+    return told_when and answer.headers.get("content-type") == "application/problem+json"

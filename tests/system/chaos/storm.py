@@ -58,6 +58,7 @@ class Told:
     finished: list[Journey] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     repeated: int = 0
+    rude: list[str] = field(default_factory=list)
     kills: Mapping[str, int] = field(default_factory=Counter)
     seconds: float = 0.0
 
@@ -123,6 +124,7 @@ class Storm:
                 self._once(Journey(client, self._stack.state, self._ears, dice))
         with self._lock:
             self.told.repeated += transport.repeated
+            self.told.rude += transport.rude
 
     def _once(self, journey: Journey) -> None:
         with self._lock:
