@@ -18,7 +18,7 @@ from tests.deploy.reconcile.conftest import Planted
 WAITING_IN_OUTBOX = """INSERT INTO outbox (event_id, topic, key, headers, payload, created_at)
     VALUES (gen_random_uuid(), 'referral.events', 'k', '{}', '', now() - interval '1 hour')"""
 WAITING_IN_MAILBOX = """INSERT INTO mailbox (event_id, topic, key, headers, payload, created_at)
-    VALUES ('e', 'intake.events', 'k', '{}', '', now())"""
+    VALUES ('e', 'intake.events', 'k', '{}', '', now() - interval '1 hour')"""
 DEAD = """INSERT INTO dead_letter (event_id, topic, headers, payload, reason, state)
     VALUES ('e', 'intake.events', '[]', convert_to('{{"case_id": "{case}"}}', 'UTF8'), 'handler:ValueError', 'dead')"""
 ASKED = """INSERT INTO "fetch" (kind, params, correlation_id)
@@ -68,7 +68,7 @@ def test_what_was_lost_before_the_oldest_that_waits_is_broken(planted: Planted) 
     planted.do(
         "hotline",
         "UPDATE hotline_case SET progress = 'in_care'",
-        WAITING_IN_MAILBOX.replace("now()", "now() + interval '2 hours'"),
+        WAITING_IN_MAILBOX.replace("- interval", "+ interval"),
     )
 
     assert planted.count()["progress"].broken == 1
