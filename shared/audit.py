@@ -1,12 +1,15 @@
 """The audit trail: every stored change by itself, reads and denials by one call; beside the act, in its transaction."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, event, insert, inspect
+from sqlalchemy import event, insert, inspect
 from sqlalchemy.orm import InstanceState, UOWTransaction
 from sqlalchemy.orm import Session as OrmSession
 from sqlmodel import Session
 
+from shared import ledger
+from shared.ids import new_id
 from shared.runtime import Act, Runtime, act_of
 from shared.tables import audit
 
@@ -16,36 +19,45 @@ UNTOLD = frozenset({"version", "updated_at"})
 
 def record_read(session: Session, row: Any) -> None:
     """Record that the actor read this row's personal details."""
-    _insert(session.connection(), act_of(session), [_entry(row, "read", [])])
+    _record(session, "read", row)
 
 
 def record_listing(session: Session, kind: str) -> None:
     """Record that the actor read through a list of `kind`."""
-    entry: dict[str, Any] = {"outcome": "read", "kind": kind, "row_id": None, "fields": []}
-    _insert(session.connection(), act_of(session), [entry])
+    ledger.append(session, audit, _entry(act_of(session), "read", kind, None))
+
+
+def enter(session: Session, model: Any, **values: Any) -> None:
+    """Store a row that nobody will ever change, such as a step of a timeline, at the end of the transaction."""
+    row_id = new_id()
+    ledger.append(session, model.__table__, {"id": row_id, **values})
+    ledger.append(session, audit, _entry(act_of(session), "created", model.__tablename__, str(row_id)))
 
 
 def record_denial(runtime: Runtime, act: Act, kind: str, row_id: str | None) -> None:
     """Record a refusal in a transaction of its own, after the refused one is gone."""
-    entry: dict[str, Any] = {"outcome": "denied", "kind": kind, "row_id": row_id, "fields": []}
     with runtime.engine.begin() as connection:
-        _insert(connection, act, [entry])
+        connection.execute(insert(audit), _entry(act, "denied", kind, row_id))
 
 
-def _entry(row: Any, outcome: str, fields: list[str]) -> dict[str, Any]:
-    return {"outcome": outcome, "kind": row.__tablename__, "row_id": str(row.id), "fields": fields}
+def _record(session: OrmSession, outcome: str, row: Any, fields: Sequence[str] = ()) -> None:
+    entry = _entry(session.info["act"], outcome, row.__tablename__, str(row.id), fields)
+    ledger.append(session, audit, entry)
 
 
-def _insert(connection: Connection, act: Act, entries: list[dict[str, Any]]) -> None:
-    who = {
+def _entry(act: Act, outcome: str, kind: str, row_id: str | None, fields: Sequence[str] = ()) -> dict[str, Any]:
+    return {
         "actor": act.actor,
         "roles": list(act.roles),
         "operation": act.operation,
+        "outcome": outcome,
+        "kind": kind,
+        "row_id": row_id,
+        "fields": list(fields),
         "reason": act.reason,
         "address": act.address,
         "correlation_id": act.correlation_id,
     }
-    connection.execute(insert(audit), [{**who, **entry} for entry in entries])
 
 
 def _changed_fields(row: Any) -> list[str]:
@@ -56,12 +68,13 @@ def _changed_fields(row: Any) -> list[str]:
 
 @event.listens_for(OrmSession, "after_flush")
 def _record_changes(session: OrmSession, _context: UOWTransaction) -> None:
-    """Write an audit row for each row this flush stored: no route and no handler can forget it."""
-    entries = [_entry(row, "created", []) for row in session.new]
-    entries += [_entry(row, "deleted", []) for row in session.deleted]
+    """Record each row this flush stored: no route and no handler can forget it."""
+    if "act" not in session.info:
+        return
+    for row in session.new:
+        _record(session, "created", row)
+    for row in session.deleted:
+        _record(session, "deleted", row)
     for row in session.dirty:
-        fields = _changed_fields(row)
-        if fields:
-            entries.append(_entry(row, "changed", fields))
-    if entries and "act" in session.info:
-        _insert(session.connection(), session.info["act"], entries)
+        if fields := _changed_fields(row):
+            _record(session, "changed", row, fields)

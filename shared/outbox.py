@@ -10,9 +10,9 @@ from typing import Any
 import psycopg
 from opentelemetry.trace import SpanKind, Tracer
 from psycopg.rows import namedtuple_row
-from sqlalchemy import insert
 from sqlmodel import Session
 
+from shared import ledger
 from shared.access import VersionedRow
 from shared.bus import Carrier, CarrierDown, Record
 from shared.clock import now
@@ -39,7 +39,7 @@ class EventTooLargeError(ValueError):
 
 
 def publish(session: Session, aggregate: VersionedRow, event: Event) -> None:
-    """Store an event about a row that this transaction has locked or made; call it last, while the row is locked.
+    """Store an event about a row that this transaction has locked or made; the event is written last, while the row is locked.
 
     Raises `ValueError` for another service's event, `EventTooLargeError` for a payload of more than 64 KiB.
     """
@@ -51,7 +51,6 @@ def publish(session: Session, aggregate: VersionedRow, event: Event) -> None:
     if len(payload) > PAYLOAD_LIMIT:
         message = f"{event.type} would hold {len(payload)} bytes, and an event holds at most {PAYLOAD_LIMIT}"
         raise EventTooLargeError(message)
-    session.flush()
     act = act_of(session)
     envelope = Envelope(
         new_id(),
@@ -63,15 +62,14 @@ def publish(session: Session, aggregate: VersionedRow, event: Event) -> None:
         act.causation_id,
         traceparent(),
     )
-    session.connection().execute(
-        insert(outbox).values(
-            event_id=envelope.event_id,
-            topic=topic_of(service),
-            key=envelope.key,
-            headers=headers_for(envelope),
-            payload=payload,
-        )
-    )
+    row = {
+        "event_id": envelope.event_id,
+        "topic": topic_of(service),
+        "key": envelope.key,
+        "headers": headers_for(envelope),
+        "payload": payload,
+    }
+    ledger.append(session, outbox, row)
     session.info["published"] = True
 
 

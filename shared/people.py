@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ColumnElement, and_, delete, exists, select, true
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, and_, delete, exists, func, literal, select, true
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import Session
 
@@ -47,10 +47,10 @@ def unlock(session: Session, people: Iterable[UUID]) -> None:
 def index_name(session: Session, scope: str, seq: int, person_id: UUID, name: str) -> None:
     """Store the keyed tokens by which `matches_name` finds this person within `scope`."""
     vault = runtime_of(session).vault
-    tokens = {vault.token(term) for term in search_terms(name)}
-    rows = [{"scope": scope, "token": token, "seq": seq, "id": person_id} for token in tokens]
-    if rows:
-        session.connection().execute(upsert(name_token).on_conflict_do_nothing(), rows)
+    tokens = func.unnest(literal([vault.token(term) for term in search_terms(name)], ARRAY(BigInteger)))
+    rows = select(literal(scope), tokens, literal(seq, BigInteger), literal(person_id))
+    stored = upsert(name_token).from_select(["scope", "token", "seq", "id"], rows).on_conflict_do_nothing()
+    session.connection().execute(stored)
 
 
 def matches_name(session: Session, scopes: Iterable[str], person_id: Any, text: str) -> ColumnElement[bool]:
@@ -127,8 +127,9 @@ def _new_data_key(session: Session, person_id: UUID) -> bytes:
     # Who gets a key is indexed in the same transaction: the row knows the search key from the start.
     values = {"person_id": person_id, "wrapped": wrapped, "search_key": vault.current_search}
     made = upsert(person_key).values(**values).on_conflict_do_nothing()
-    session.connection().execute(made)
-    _cache(session).pop(person_id, None)
+    if session.connection().execute(made.returning(person_key.c.person_id)).first() is not None:
+        _cache(session)[person_id] = key
+        return key
     stored = _data_keys(session, [person_id])[person_id]
     if stored is None:
         raise PersonErased

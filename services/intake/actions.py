@@ -3,6 +3,7 @@
 from sqlmodel import Session
 
 from services.intake.models import CaseFile, LinkState, Person, TimelineEntry, Told
+from shared.audit import enter
 from shared.clock import now
 from shared.concurrency import take_turn
 from shared.contracts.intake import ContractLinkRequested
@@ -17,7 +18,7 @@ NARRATIVE = "case_file.narrative"
 
 def tell(session: Session, case: CaseFile, code: Told, **details: object) -> None:
     """Write one step into a case's timeline; `details` are codes, ids and numbers, never what someone said."""
-    session.add(TimelineEntry(case_id=case.id, at=now(), code=code, actor=act_of(session).actor, details=details))
+    enter(session, TimelineEntry, case_id=case.id, at=now(), code=code, actor=act_of(session).actor, details=details)
 
 
 def hold_person(session: Session, person_id: object) -> None:
@@ -29,12 +30,14 @@ def hold_person(session: Session, person_id: object) -> None:
 
 
 def take_down(session: Session, person: Person, details: PersonDetails | StoredPerson) -> None:
-    """Seal a person's details, and make her findable by name and number; the person is stored already."""
+    """Store a person with her details sealed, and make her findable by name and number."""
     person.details = seal(session, person.id, DETAILS, details.model_dump_json())
-    if details.name is not None and person.seq is not None:
-        index_name(session, person.province, person.seq, person.id, details.name)
     if details.document is not None and details.document_number is not None:
         person.number_blind = blind_of(runtime_of(session).vault, details.document, details.document_number)
+    session.add(person)
+    session.flush()
+    if details.name is not None and person.seq is not None:
+        index_name(session, person.province, person.seq, person.id, details.name)
 
 
 def opened(session: Session, person: Person) -> StoredPerson | None:

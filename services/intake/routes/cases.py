@@ -1,7 +1,7 @@
 """Cases: officers register, list, read and correct them."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Query, Response
@@ -58,13 +58,14 @@ def register_case(
         person = _new_person(session, office, body.person)
     else:
         person = _known_person(session, officer, body.person_id)
-    case = store(session, _new_case(session, office, person, body))
+    same = _same_number(session, officer, person)
+    case = _new_case(session, office, person, body)
     tell(session, case, Told.CASE_OPENED, channel=case.channel, complaint_types=case.complaint_types)
     publish(session, case, CaseOpened(case_id=case.id, office=case.office, province=case.province))
     ask_for_contract(session, case, opened(session, person))
+    store(session, case)
     response.headers["Location"] = f"/intake/v1/cases/{case.id}"
-    same = _same_number(session, officer, person)
-    return RegisteredCase(**shown(session, officer, case).model_dump(), same_number=same)
+    return RegisteredCase(**_file(session, case, person, contract=None), same_number=same)
 
 
 @api.get("/cases")
@@ -121,26 +122,23 @@ def read_timeline(case_id: UUID, reader: CanReadCases, session: SessionDep, pagi
 
 def shown(session: Session, reader: Principal, case: CaseFile) -> CaseRead:
     """Return a visible case with everything its officer works with; the reading is recorded."""
-    record_read(session, case)
     person = session.exec(access.visible_person_of(reader, case.id)).one()
     contract = session.exec(access.visible_contracts(reader).where(CaseContract.case_id == case.id)).one_or_none()
-    return CaseRead(
-        **CaseSummary.model_validate(case).model_dump(),
-        language=case.language,
-        respondent=case.respondent,
-        hotline_case_id=case.hotline_case_id,
-        person=opened(session, person),
-        erased=person.erased_at is not None,
-        narrative=open_sealed(session, person.id, NARRATIVE, case.narrative),
-        contract=_contract(case, contract) if contract else None,
-        clocks=[ClockRead.model_validate(clock) for clock in rules.clocks_of(case)],
-        outcome=case.outcome,
-        compensation=_money(case),
-        confirmed_at=case.confirmed_at,
-        confirmed_how=case.confirmed_how,
-        closed_at=case.closed_at,
-        version=case.version,
-    )
+    return CaseRead(**_file(session, case, person, contract))
+
+
+def _file(session: Session, case: CaseFile, person: Person, contract: CaseContract | None) -> dict[str, Any]:
+    """Return the fields of `CaseRead`: those of the row, and what is opened, derived and looked up for it."""
+    record_read(session, case)
+    return {
+        **{name: getattr(case, name) for name in CaseRead.model_fields.keys() & CaseFile.model_fields.keys()},
+        "person": opened(session, person),
+        "erased": person.erased_at is not None,
+        "narrative": open_sealed(session, person.id, NARRATIVE, case.narrative),
+        "contract": _contract(case, contract) if contract else None,
+        "clocks": [ClockRead.model_validate(clock) for clock in rules.clocks_of(case)],
+        "compensation": _money(case),
+    }
 
 
 def _known_person(session: Session, officer: Principal, person_id: UUID | None) -> Person:
@@ -154,8 +152,6 @@ def _known_person(session: Session, officer: Principal, person_id: UUID | None) 
 
 def _new_person(session: Session, office: codes.Office, details: PersonDetails) -> Person:
     person = Person(office=office.code, province=office.province)
-    session.add(person)
-    session.flush()
     take_down(session, person, details)
     return person
 
