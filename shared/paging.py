@@ -44,12 +44,17 @@ class PageRequest:
 
     def rows(self, session: Session, select: SelectOfScalar[RowT], seq: Any) -> tuple[Sequence[RowT], str | None]:
         """Return one page of `select`, newest first by the column `seq`, and the address of the next page."""
-        if self.cursor is not None:
-            select = select.where(col(seq) < self._opened(session, self.cursor))
+        before = self.before(session)
+        if before is not None:
+            select = select.where(col(seq) < before)
         rows = session.exec(select.order_by(col(seq).desc()).limit(self.limit + 1)).all()
         if len(rows) <= self.limit:
             return rows, None
         return rows[: self.limit], self._next(session, getattr(rows[self.limit - 1], seq.key))
+
+    def before(self, session: Session) -> int | None:
+        """Return the place in the list before which this page begins; None for the first page."""
+        return None if self.cursor is None else self._opened(session, self.cursor)
 
     def _next(self, session: Session, seq: int) -> str:
         raw = seq.to_bytes(SEQ_BYTES, signed=True)

@@ -39,7 +39,7 @@ def with_vault(runtime: Runtime, vault: Vault) -> Session:
 
 
 def found(session: Session, words: str, *scopes: str) -> set[UUID]:
-    condition = matches_name(session, scopes or ("cases",), name_token.c.id, words)
+    condition = matches_name(session, scopes or ("cases",), name_token.c.seq, words)
     return set(session.connection().execute(select(name_token.c.id).where(condition)).scalars())
 
 

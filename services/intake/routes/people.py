@@ -31,8 +31,8 @@ def search_people(
     """Find people by name, by exact number, or by both; send the same body to `next`. The reading is recorded."""
     found = access.visible_people(officer)
     if body.name is not None:
-        named = people.matches_name(session, access.name_scopes(officer), col(Person.id), body.name)
-        found = found.where(named)
+        scopes, before = access.name_scopes(officer), paging.before(session)
+        found = found.where(people.matches_name(session, scopes, Person.seq, body.name, before=before))
     if body.document is not None and body.document_number is not None:
         blinds = blinds_of(runtime_of(session).vault, body.document, body.document_number)
         found = found.where(col(Person.number_blind).in_(blinds))

@@ -61,7 +61,8 @@ def search_workers(
     """Find workers by name or by document, newest first; each one shown is recorded. For `next`, send the same body."""
     workers = access.visible_workers(reader)
     if body.name is not None:
-        workers = workers.where(matches_name(session, [actions.NAMES], Worker.id, body.name))
+        named = matches_name(session, [actions.NAMES], Worker.seq, body.name, before=paging.before(session))
+        workers = workers.where(named)
     if body.document is not None and body.document_number is not None:
         blinds = blinds_of(runtime_of(session).vault, body.document, body.document_number)
         workers = workers.where(col(Worker.number_blind).in_(blinds))
