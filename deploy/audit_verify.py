@@ -22,7 +22,7 @@ BROKEN, NOT_VERIFIED = 1, 2
 WARNED_SECONDS = 300
 """Rows are sealed within about a second; one that waits so long says that no worker seals."""
 TOLD = {
-    Harm.CUT: "missing: the chain ends before it, and {} has heard of it or of a later one",
+    Harm.CUT: "missing: the chain ends before it, but was witnessed by {}",
     Harm.EDITED: "edited: the row or its seal is not what was sealed",
     Harm.MISSING: "missing: the row or its seal was deleted",
     Harm.REWRITTEN: "rewritten: the chain holds another row here than the one {} heard of",
@@ -33,10 +33,14 @@ TOLD = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify every service's chain, print a line for each, and return the exit code."""
-    options = operator.parser(__doc__).parse_args(arguments)
+    parser = operator.parser(__doc__)
+    parser.add_argument(
+        "--lost", type=_lost, action="append", default=[], metavar="SERVICE=FIRST-LAST", help="rows a restore has cost"
+    )
+    options = parser.parse_args(arguments)
     try:
         with operator.operator_environment(options.state):
-            return _verify_all()
+            return _verify_all(options.lost)
     except (StateError, ServerError, SettingsError) as error:
         print(f"audit-verify: {error}", file=sys.stderr)
     except SQLAlchemyError as error:
@@ -46,14 +50,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return NOT_VERIFIED
 
 
-def _verify_all() -> int:
+def _lost(text: str) -> tuple[str, range]:
+    """Read `intake=813-820`."""
+    service, _, numbers = text.partition("=")
+    first, _, last = numbers.partition("-")
+    if service not in {each.name for each in SERVICES}:
+        raise ValueError(service)
+    return service, range(int(first), int(last) + 1)
+
+
+def _verify_all(lost: Sequence[tuple[str, range]]) -> int:
     settings = {service.name: audit_settings(service.name) for service in SERVICES}
     rings = {name: Ring(name, parse_keys(each.audit_keys)) for name, each in settings.items()}
     engines = {name: _engine(each.database_url.get_secret_value()) for name, each in settings.items()}
     broken = False
     for name, ring in rings.items():
         witnesses = {other: engine for other, engine in engines.items() if other != name}
-        verdict = verify(name, ring, engines[name], witnesses)
+        known = [rows for service, rows in lost if service == name]
+        verdict = verify(name, ring, engines[name], witnesses, known)
         print("\n".join(told(name, verdict)), flush=True)
         broken = broken or verdict.broken is not None
     return BROKEN if broken else 0

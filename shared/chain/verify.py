@@ -4,7 +4,7 @@ It reads the chain as a stream, in one snapshot: memory stays flat, and a sealer
 """
 
 import heapq
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -41,7 +41,7 @@ class Break:
     audit_id: int | None
     harm: Harm
     detail: str = ""
-    """The audit id of a swap's other row, the service that witnessed, or the id of the key."""
+    """The audit id of a swap's other row, the witness (of a cut: and the last row it heard of), or the id of the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,21 @@ class Heard(NamedTuple):
     witness: str
 
 
-def verify(service: str, ring: Ring, engine: Engine, witnesses: Mapping[str, Engine]) -> Verdict:
-    """Verify one service's chain; `witnesses` are the databases of the others. Raises what the databases raise."""
+def verify(
+    service: str, ring: Ring, engine: Engine, witnesses: Mapping[str, Engine], lost: Sequence[range] = ()
+) -> Verdict:
+    """Verify one service's chain; `witnesses` are the databases of the others. Raises what the databases raise.
+
+    `lost` are the numbers of rows that a restore is known to have cost: what was heard of them is not held against it.
+    """
     with ExitStack() as stack:
         # The witnesses are read first: whatever they heard was sealed before, and so must be in the chain read after.
         heard = [stack.enter_context(_heard(name, each, service)) for name, each in witnesses.items()]
         connection = stack.enter_context(_snapshot(engine))
         unsealed, oldest = _unsealed(connection)
         links = stack.enter_context(connection.execute(_links()))
-        verdict = walk(ring, iter(links), heapq.merge(*heard))
+        heads = (head for head in heapq.merge(*heard) if not any(head.n in each for each in lost))
+        verdict = walk(ring, iter(links), heads)
     return replace(verdict, unsealed=unsealed, oldest=oldest)
 
 
@@ -94,7 +100,12 @@ def walk(ring: Ring, links: Iterator[Link], heard: Iterable[Heard]) -> Verdict:
                 return Verdict(n - 1, witnessed, Break(n, link.audit_id, Harm.REWRITTEN, head.witness))
             witnessed = n
             head = next(heads, None)
-    return Verdict(n, witnessed, None if head is None else Break(n + 1, None, Harm.CUT, head.witness))
+    return Verdict(n, witnessed, None if head is None else _cut(n, [head, *heads]))
+
+
+def _cut(n: int, beyond: Sequence[Heard]) -> Break:
+    """Name the first row that is gone, and the last that is known to have been there."""
+    return Break(n + 1, None, Harm.CUT, f"{beyond[-1].witness} up to row {beyond[-1].n}")
 
 
 def _broken(ring: Ring, n: int, previous: bytes, link: Link) -> Break | None:

@@ -58,9 +58,13 @@ def test_a_tail_that_is_cut_in_one_database_shows_by_the_others(
     tamper(sealed, "TRUNCATE audit, audit_seal", service="registry")
 
     code = main([])
+    said = capsys.readouterr().out
+    known = main(["--lost", "registry=1-3"])
 
     assert code == 1
-    assert "registry: BROKEN at row 1, missing: the chain ends before it" in capsys.readouterr().out
+    assert "registry: BROKEN at row 1, missing: the chain ends before it, but was witnessed by " in said
+    assert " up to row 3;" in said
+    assert known == 0
 
 
 @pytest.mark.usefixtures("sealed")
@@ -108,7 +112,7 @@ def test_a_state_folder_without_a_house_is_told_in_one_line(
         (Break(7, 9, Harm.MISSING), "row 7 (audit id 9), missing"),
         (Break(7, None, Harm.MISSING), "row 7, missing"),
         (Break(7, 9, Harm.SWAPPED, "12"), "row 7 (audit id 9), swapped: it changed places with audit id 12"),
-        (Break(7, None, Harm.CUT, "intake"), "row 7, missing: the chain ends before it, and intake has heard of it"),
+        (Break(7, None, Harm.CUT, "intake up to row 9"), "row 7, missing: the chain ends before it"),
         (Break(7, 9, Harm.REWRITTEN, "intake"), "row 7 (audit id 9), rewritten"),
         (Break(7, 9, Harm.UNKNOWN_KEY, "k1"), "sealed under key k1, which the ring does not hold"),
     ],
@@ -118,6 +122,15 @@ def test_every_harm_is_told_with_its_row(broken: Break, said: str) -> None:
 
     assert line.startswith("hotline: BROKEN at row 7")
     assert said in line
+
+
+@pytest.mark.parametrize("lost", ["intake", "intake=1", "nobody=1-3", "intake=a-b"])
+def test_lost_rows_that_are_none_are_refused(lost: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as refused:
+        main(["--lost", lost])
+
+    assert refused.value.code == 2
+    assert "--lost" in capsys.readouterr().err
 
 
 def test_a_row_that_waits_for_minutes_is_a_warning_and_no_break() -> None:
