@@ -71,12 +71,18 @@ revision: $(ready) ## Write a migration from the models: BRANCH=intake|hotline|r
 docs: $(ready) ## Write the pages that are made from the code, and what new events promise.
 	@$(venv)/python -m deploy.reference
 
-.PHONY: keys-check rotate-key rotate-signing-key
+.PHONY: keys-check rotate-key rotate-signing-key backup restore
 keys-check: $(ready) ## Tell which keys are needed, missing, wrong or spare (STATE=var, or STATE=var/stack; STATE= for the environment).
 	@$(venv)/python -m deploy.keys_check $(if $(STATE),--state $(STATE))
 
 rotate-key: $(ready) ## One step of a rotation on this machine: STEP=add|promote|remove RING=INTAKE_SERVICE_KEYS [KEY=k1 STATE=var].
 	@$(venv)/python -m deploy.key_ring "$(STEP)" "$(RING)" $(if $(KEY),--key $(KEY)) --state $(STATE)
+
+backup: $(ready) ## Write all four databases into a new folder, without keys: TO=folder [STATE=var; STATE= for the environment].
+	@$(venv)/python -m deploy.backup "$(TO)" $(if $(STATE),--state $(STATE))
+
+restore: $(ready) ## Bring them back from it, all or none, the erased left out: FROM=folder [REPLACE=1 STATE=var].
+	@$(venv)/python -m deploy.restore "$(FROM)" $(if $(REPLACE),--replace) $(if $(STATE),--state $(STATE))
 
 rotate-signing-key: $(ready) ## Let a new key sign the development issuer's tokens [RETIRE=<kid> STATE=var].
 	@$(venv)/python -m deploy.identity.rotate --state $(STATE)/identity $(if $(RETIRE),--retire $(RETIRE))

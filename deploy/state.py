@@ -95,6 +95,7 @@ def environment(folder: Path, database: Server, *, public_url: str, issuer_url: 
     values = {
         "ENV": "development",
         "PUBLIC_URL": public_url,
+        "LEDGER_DIR": str(folder / "ledger"),
         "OIDC_ISSUER": issuer,
         "OIDC_JWKS_URL": f"{issuer_url}/identity/.well-known/jwks.json",
         "OIDC_TOKEN_URL": f"{issuer_url}/identity/token",

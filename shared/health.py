@@ -10,9 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from shared import migrations
 from shared.chain.unsealed import backlog
 from shared.clock import now
+from shared.erasures import UNLEDGERED
 from shared.metrics import Metrics
 from shared.runtime import Runtime
-from shared.tables import dead_letter, fetch, mailbox, outbox
+from shared.tables import dead_letter, fetch, mailbox, outbox, person_key
 
 Check = Callable[[], bool]
 
@@ -39,6 +40,8 @@ def measure(runtime: Runtime, metrics: Metrics) -> None:
             _measure_fetches(connection, metrics)
             metrics.lag.set(connection.execute(select(func.count(mailbox.c.id))).scalar_one() + runtime.carrier_lag())
             metrics.clock_skew.set(_skew(connection))
+            unledgered = connection.execute(select(func.count()).select_from(person_key).where(*UNLEDGERED))
+            metrics.erasures_unledgered.set(unledgered.scalar_one())
             unsealed, unsealed_age = backlog(connection)
             metrics.audit_unsealed.set(unsealed)
             metrics.audit_unsealed_age.set(unsealed_age)

@@ -42,6 +42,11 @@ class Metrics:
         self.replays_due = Gauge(
             "baoho_replays_due", "Events that an operator wants handled, and that are not yet.", registry=self.registry
         )
+        self.erasures_unledgered = Gauge(
+            "baoho_erasures_unledgered",
+            "Erasures that no ledger knows: a restore would undo them.",
+            registry=self.registry,
+        )
         self.keys_missing = Gauge(
             "baoho_keys_missing", "Keys that something stored needs and that are not held.", registry=self.registry
         )

@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -102,10 +103,13 @@ def open_for(session: Session, people: Sequence[UUID], blob: bytes, bound_to: by
     return blob
 
 
-def erase(session: Session, person_id: UUID) -> None:
-    """Destroy what opens a person's details: data key and name tokens; the caller clears its blind indexes."""
+def erase(session: Session, person_id: UUID, at: datetime | None = None) -> None:
+    """Destroy what opens a person's details: data key and name tokens; the caller clears its blind indexes.
+
+    `at` is when it first happened, for an erasure that is applied again.
+    """
     connection = session.connection()
-    tombstone = {"wrapped": None, "erased_at": now()}
+    tombstone = {"wrapped": None, "erased_at": at or now()}
     stored = upsert(person_key).values(person_id=person_id, **tombstone)
     connection.execute(stored.on_conflict_do_update(index_elements=["person_id"], set_=tombstone))
     connection.execute(delete(name_token).where(name_token.c.id == person_id))

@@ -181,11 +181,14 @@ person_key = Table(
     Column("search_key", String),
     _created_at(),
     Column("erased_at", DateTime(timezone=True)),
+    Column("ledgered_at", DateTime(timezone=True)),
     CheckConstraint("(wrapped IS NULL) = (erased_at IS NOT NULL)", name="erased"),
+    Index("ix_person_key_unledgered", "erased_at", postgresql_where="erased_at IS NOT NULL AND ledgered_at IS NULL"),
 )
 """The data key of each person, wrapped by the service key; erasing a person is destroying this key.
 
-`search_key` is the id of the search key that was current when the person was last indexed.
+`search_key` is the id of the search key that was current when the person was last indexed; `ledgered_at` is when the
+erasure was entered in the ledger outside the database.
 """
 
 key_seen = Table(

@@ -17,6 +17,7 @@ from shared.fetch import Appliers, Fetcher
 from shared.idempotency import forget_old_keys
 from shared.inbox import Inbox, forget_closed_letters, forget_old_events
 from shared.keys import KIT, Dependent, Rotation
+from shared.erasures import Ledgering
 from shared.letters.replayer import Replayer
 from shared.logging import get_logger, where
 from shared.outbox import Relay
@@ -65,6 +66,7 @@ class Worker:
                 group.create_task(sealer.run(stop))
                 group.create_task(self._clean(stop))
                 group.create_task(Rotation(self.runtime, self.keys).run(stop))
+                group.create_task(Ledgering(self.runtime).run(stop))
                 for loop in self.extra:
                     group.create_task(loop(stop))
         finally:

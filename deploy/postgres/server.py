@@ -135,6 +135,13 @@ class Server:
         name = quote(database or service, safe="")
         return f"postgresql+psycopg://{login}:{quote(passwords[login], safe='')}@{address}/{name}{sockets}"
 
+    def admin_url(self, database: str = "postgres") -> str:
+        """Compose the superuser's URL, password included; for dumps and restores only."""
+        login = f"{ROOT}:{quote(self._passwords()[ROOT], safe='')}"
+        address = "" if self.port is None else f"127.0.0.1:{self.port}"
+        sockets = "" if self.port is not None else f"?host={quote(str(self._sockets()), safe='/')}"
+        return f"postgresql+psycopg://{login}@{address}/{quote(database, safe='')}{sockets}"
+
     def connect(self, database: str = "postgres") -> psycopg.Connection:
         """Connect as the superuser, which commits each statement; for setting up, dumps and tests only."""
         return psycopg.connect(

@@ -1,6 +1,7 @@
 """Who may do what at the hotline, and which rows exist for them; every read starts here."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from sqlalchemy import false
 from sqlmodel import select
@@ -59,6 +60,11 @@ def visible_hand_overs(principal: Principal) -> SelectOfScalar[HotlineCase]:
 def is_posted_as(mission: str, reference: str) -> tuple[Any, Any]:
     """Return the conditions that a case bears this mission's reference."""
     return HotlineCase.mission == mission, HotlineCase.reference == reference
+
+
+def cases_about(person_id: UUID) -> SelectOfScalar[HotlineCase]:
+    """Return, locked, the cases of a caller whom the ledger of erasures names."""
+    return select(HotlineCase).where(HotlineCase.caller_id == person_id).with_for_update(key_share=True)
 
 
 def case_for(event: CaseOpened | CaseInCare | CaseClosed | CaseReopened) -> SelectOfScalar[HotlineCase]:

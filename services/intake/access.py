@@ -202,6 +202,16 @@ def name_scopes(principal: Principal) -> list[str]:
     return [code for code in {principal.province, office.province if office else None} if code]
 
 
+def cases_of(person: Person) -> SelectOfScalar[CaseFile]:
+    """Every case of a person, whoever sees it: each tells that she was erased."""
+    return select(CaseFile).where(CaseFile.person_id == person.id)
+
+
+def person_erased(person_id: UUID) -> SelectOfScalar[Person]:
+    """Return, locked, whom the ledger of erasures names."""
+    return select(Person).where(Person.id == person_id).with_for_update(key_share=True)
+
+
 def open_cases_of(person: Person) -> SelectOfScalar[CaseFile]:
     """Every case of a person that goes on, seen or unseen by the caller: none may be left when she is erased."""
     return select(CaseFile).where(CaseFile.person_id == person.id, CaseFile.status != CaseStatus.CLOSED)

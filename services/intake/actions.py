@@ -1,8 +1,12 @@
 """What a route and a handler both do: take a person's details down, ask the registry for her contract, tell the timeline."""
 
+from datetime import datetime
+
 from sqlmodel import Session
 
+from services.intake import access
 from services.intake.models import CaseFile, LinkState, Person, TimelineEntry, Told
+from shared import people
 from shared.audit import enter
 from shared.clock import now
 from shared.concurrency import take_turn
@@ -38,6 +42,17 @@ def take_down(session: Session, person: Person, details: PersonDetails | StoredP
     session.flush()
     if details.name is not None and person.seq is not None:
         index_name(session, person.province, person.seq, person.id, details.name)
+
+
+def forget(session: Session, person: Person, at: datetime | None = None) -> None:
+    """Destroy what opens and finds a locked person's details, and tell it in every case of hers; again, it is harmless."""
+    people.erase(session, person.id, at)
+    person.details = person.number_blind = None
+    if person.erased_at is not None:
+        return
+    person.erased_at = at or now()
+    for case in session.exec(access.cases_of(person)).all():
+        tell(session, case, Told.PERSON_ERASED)
 
 
 def opened(session: Session, person: Person) -> StoredPerson | None:

@@ -1,6 +1,7 @@
 """What of intake hangs on its keys: data keys, the names and numbers people are found by, and what the registry was asked."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -8,8 +9,9 @@ from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from services.intake import access
-from services.intake.actions import DETAILS, ask_for_contract, opened
+from services.intake.actions import DETAILS, ask_for_contract, forget, opened
 from services.intake.models import CaseFile, Person
+from shared import people
 from shared.keys import KIT, Dependent, IndexedPeople, Kind
 from shared.runtime import runtime_of
 
@@ -44,6 +46,15 @@ class AskedLinks:
 
 def _current(session: Session) -> str:
     return next(iter(runtime_of(session).vault.link_keys))
+
+
+def erase_again(session: Session, person_id: UUID, at: datetime) -> None:
+    """Apply an erasure of the ledger to what was restored; whoever is not there cannot come later either."""
+    person = session.exec(access.person_erased(person_id)).one_or_none()
+    if person is None:
+        people.erase(session, person_id, at)
+    else:
+        forget(session, person, at)
 
 
 KEYS: tuple[Dependent, ...] = (

@@ -1,6 +1,7 @@
 """What of the registry hangs on its keys: data keys, the names and numbers workers are found by, and their pseudonyms."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from sqlmodel import Session, col
 
 from services.registry import access, actions
 from services.registry.models import Worker, WorkerPseudonym
+from shared import people
 from shared.keys import KIT, TRIALS, Dependent, IndexedPeople, Kind, fits
 from shared.people import open_sealed, unlock
 from shared.person import StoredPerson, pseudonyms_of
@@ -78,6 +80,15 @@ def _name(session: Session, worker: Worker, pseudonyms: dict[str, str]) -> None:
     contract = session.exec(access.newest_contract_of(worker)).first()
     if contract is not None:
         actions.link_waiting(session, worker, contract)
+
+
+def erase_again(session: Session, person_id: UUID, at: datetime) -> None:
+    """Apply an erasure of the ledger to what was restored; whoever is not there cannot come later either."""
+    people.erase(session, person_id, at)
+    for worker in session.exec(access.workers_to_name([person_id])).all():
+        worker.details = worker.number_blind = None
+        named = col(WorkerPseudonym.worker_id) == worker.id
+        session.connection().execute(delete(WorkerPseudonym).where(named))
 
 
 KEYS: tuple[Dependent, ...] = (

@@ -14,6 +14,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from deploy import topology
+from deploy.dumps import ADMIN
 from deploy.gateway import COMPOSE_FILE, compose_site, find_nginx, render
 from deploy.identity.realm import REALM, REALM_FILE
 from deploy.postgres import binaries, roles
@@ -31,8 +32,8 @@ NO_SECRETS = {"HTTPS_PORT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_
 SECRET = re.compile(r"PASSWORD|SECRET|KEYS?$|DATABASE_URL")
 PROCESSES = {process.name: process for service in topology.SERVICES for process in service.processes("0.0.0.0")}
 OWNERS = {process.name: service for service in topology.SERVICES for process in service.processes()}
-PARTS = {"migrate", "kafka-access", "operator", "gateway", "postgres", "kafka", "keycloak", "prometheus"}
-ONCE = {"migrate", "kafka-access", "operator"}
+PARTS = {"migrate", "kafka-access", "operator", "keeper", "gateway", "postgres", "kafka", "keycloak", "prometheus"}
+ONCE = {"migrate", "kafka-access", "operator", "keeper"}
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +102,28 @@ def test_the_operator_s_container_runs_only_when_asked_and_has_what_every_servic
     }
 
 
+def test_only_who_keeps_backups_reaches_the_database_as_superuser_and_only_when_asked(
+    containers: dict[str, Any],
+) -> None:
+    keeper = containers["keeper"]
+    holders = {name for name, each in containers.items() if ADMIN in each.get("environment", {})}
+
+    assert holders == {"keeper"}
+    assert keeper["profiles"] == ["operator"]
+    assert {*keeper["environment"]} == {
+        *topology.SHARED_SETTINGS,
+        *(setting for service in topology.SERVICES for setting in (*service.settings, service.owner_setting)),
+        ADMIN,
+    }
+
+
+def test_workers_enter_erasures_in_the_ledger_that_a_restore_reads(containers: dict[str, Any]) -> None:
+    holders = {name for name, each in containers.items() if "ledger:/ledger" in each.get("volumes", [])}
+
+    assert holders == {"keeper", *(f"{service.name}-worker" for service in topology.SERVICES)}
+    assert {containers[name]["environment"]["LEDGER_DIR"] for name in holders} == {"/ledger"}
+
+
 def test_only_a_worker_holds_its_password_at_the_brokers_and_only_the_access_job_the_administrators(
     containers: dict[str, Any],
 ) -> None:
@@ -137,7 +160,7 @@ def test_only_the_migration_can_change_the_tables(containers: dict[str, Any]) ->
     owners = {service.owner_setting for service in topology.SERVICES}
     holders = {name for name, container in containers.items() if owners & set(container.get("environment", {}))}
 
-    assert holders == {"migrate"}
+    assert holders == {"migrate", "keeper"}
     assert containers["migrate"]["command"] == ["python", *topology.MIGRATE]
     assert {*containers["migrate"]["environment"]} == {"ENV", *owners}
     waiting = {name: containers[name]["depends_on"]["migrate"]["condition"] for name in PROCESSES}

@@ -3,9 +3,14 @@
 import os
 from itertools import permutations
 from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlmodel import select
 
+from services.registry.keys import erase_again
+from services.registry.models import Worker, WorkerPseudonym
+from shared.clock import now
 from shared.codes.identity_numbers import IdKind
 from shared.person import pseudonyms_of
 from tests.harness import House
@@ -171,3 +176,23 @@ def test_in_whatever_order_the_services_take_the_keys_up_every_case_is_linked(
 
 def numbered(number: int) -> dict[str, Any]:
     return {**PERSON, "document_number": f"00130100432{number}"}
+
+
+def test_an_erasure_of_the_ledger_leaves_nothing_that_opens_finds_or_names_a_worker(
+    registry: Registry, ring: KeyRing
+) -> None:
+    worker = registry.worker()
+
+    with registry.house.session("registry") as session:
+        erase_again(session, UUID(worker["id"]), now())
+        session.commit()
+
+    ring.turn("registry", "link", *PROMOTE)
+    ring.turn("registry", "search", *PROMOTE)
+    ring.round("registry")
+    with registry.house.session("registry") as session:
+        stored = session.exec(select(Worker)).one()
+        assert session.exec(select(WorkerPseudonym)).all() == []
+    assert (stored.details, stored.number_blind) == (None, None)
+    assert registry.get(f"/workers/{worker['id']}").json()["person"] is None
+    assert registry.post("/workers/search", {"name": "hang"}).json()["items"] == []

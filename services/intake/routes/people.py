@@ -7,14 +7,13 @@ from sqlmodel import Session, col
 
 from services.intake import access
 from services.intake.access import CanErase, CanSearchPeople
-from services.intake.actions import hold_person, opened, tell
-from services.intake.models import CaseFile, Person, Told
+from services.intake.actions import forget, hold_person, opened
+from services.intake.models import CaseFile, Person
 from services.intake.schemas.people import PersonRead, PersonSearch
 from shared import people
 from shared.access import locked
 from shared.audit import record_read
 from shared.auth import STORES_NOTHING, Principal
-from shared.clock import now
 from shared.edge import SessionDep, router
 from shared.errors import Conflict
 from shared.paging import Page, Paging
@@ -47,11 +46,7 @@ def erase_person(person_id: UUID, supervisor: CanErase, session: SessionDep) -> 
     person = locked(session, access.visible_people(supervisor).where(Person.id == person_id))
     if session.exec(access.open_cases_of(person)).first() is not None:
         raise Conflict("open_cases")
-    people.erase(session, person.id)
-    person.details = person.number_blind = None
-    person.erased_at = now()
-    for case in session.exec(access.visible_cases(supervisor).where(CaseFile.person_id == person.id)).all():
-        tell(session, case, Told.PERSON_ERASED)
+    forget(session, person)
     [answer] = _shown(session, supervisor, [person])
     return answer
 
