@@ -12,12 +12,12 @@ from shared.bus import Carrier
 from shared.chain.sealer import Sealer
 from shared.db import conninfo
 from shared.ending import end_in_time
+from shared.erasures import Ledgering
 from shared.events import Event, Handlers, topic_of
 from shared.fetch import Appliers, Fetcher
 from shared.idempotency import forget_old_keys
 from shared.inbox import Inbox, forget_closed_letters, forget_old_events
 from shared.keys import KIT, Dependent, Rotation
-from shared.erasures import Ledgering
 from shared.letters.replayer import Replayer
 from shared.logging import get_logger, where
 from shared.outbox import Relay

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from shared.clock import now
+from shared.erasures import LedgerError, Ledgering, append, ledger_of, read
 from shared.health import measure
 from shared.ids import new_id
-from shared.erasures import LedgerError, Ledgering, append, ledger_of, read
 from shared.metrics import Metrics
 from shared.people import erase, seal
 from shared.tables import person_key
