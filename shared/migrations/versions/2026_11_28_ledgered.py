@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "kit_01a226c41ed6"
-down_revision = "kit_01a226c4k3y5"
+down_revision = "kit_0021f1a7c3d9"
 branch_labels = None
 depends_on = None
 
