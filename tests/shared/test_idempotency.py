@@ -3,16 +3,19 @@
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from string import ascii_letters, digits
 from threading import Barrier
 from typing import Any
 
 import httpx
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import update
 
 from services.hotline.access import VISIBLE
 from services.hotline.app import build
 from shared.clock import now
-from shared.idempotency import KEPT, forget_old_keys
+from shared.idempotency import KEPT, KEY_FORM, forget_old_keys
 from shared.process import open_runtime
 from shared.tables import idempotency
 from tests.harness import House, new_key
@@ -235,3 +238,10 @@ def test_a_post_that_is_about_no_row_is_replayed_too(house: House, token: Any) -
 
     assert second.json() == first.json()
     assert second.headers["idempotent-replayed"] == "true"
+
+
+@given(st.text(max_size=140))
+def test_a_key_is_of_letters_digits_and_dashes_alone(key: str) -> None:
+    letters = set(ascii_letters + digits + "-_")
+
+    assert bool(KEY_FORM.fullmatch(key)) == (1 <= len(key) <= 128 and set(key) <= letters)

@@ -102,3 +102,19 @@ def test_the_schema_promises_a_string() -> None:
 
     assert amount["type"] == "string"
     assert "pattern" in amount
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(max_size=24) | st.text("0123456789.-+eE_ ,٣", max_size=24))
+def test_an_amount_is_taken_exactly_where_it_is_written_plainly(text: str) -> None:
+    whole, dot, fraction = text.removeprefix("-").partition(".")
+    digits = set("0123456789")
+    plainly = 1 <= len(whole) <= 16 and set(whole + fraction) <= digits and (1 <= len(fraction) <= 4 if dot else True)
+
+    try:
+        taken = Money.model_validate({"amount": text, "currency": "VND"}).amount
+    except ValidationError:
+        assert not plainly
+    else:
+        assert plainly
+        assert taken == Decimal(text)
