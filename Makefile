@@ -9,7 +9,7 @@ ready := .venv/.installed
 export PYTHONUTF8 := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help run stack demo token test soak lint format migrate revision docs lock sbom vulnerabilities clean reconcile audit-verify dead-letters
+.PHONY: help run stack demo token test soak bench lint format migrate revision docs lock sbom vulnerabilities clean reconcile audit-verify dead-letters
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F '\t' '{printf "  %-15s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ test: lint ## Check everything: lint, types, contracts, and all tests, in parall
 soak: $(ready) ## Run the long demonstrations at full size: outages of minutes, dozens of kills.
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "SEED=$$seed plays the same requests again"; \
 	SOAK=1 $(venv)/python -m pytest -m soak -n 2 --dist loadfile --timeout 1800 --hypothesis-seed=$$seed
+
+bench: $(ready) ## Measure, each figure beside its limit, and renew docs/performance.md (ONLY=post,search QUICK=1).
+	@$(venv)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) --state $(STATE)/bench
 
 lint: $(ready) ## Check style, types, and who imports whom.
 	@$(venv)/ruff format --check --quiet . || { echo "run make format"; exit 1; }

@@ -29,6 +29,8 @@ LEADER_LOCK = 0x6F7574626F78
 """The relay's advisory lock, on the very session it reads with: a lost session is a lost right to publish."""
 POLL_SECONDS = 1.0
 RECONNECT_SECONDS = 0.5
+WAKE_SECONDS = 0.01
+"""Between two wakes: under load one tells of many commits, and the first of them waits for nothing."""
 LAST_WORDS = 5.0
 
 log = get_logger("outbox")
@@ -108,6 +110,7 @@ class Waker:
             self._pending.clear()
             if not self._stopping.is_set():
                 connection.execute(f"NOTIFY {CHANNEL}")
+                self._stopping.wait(WAKE_SECONDS)
 
 
 class Relay:

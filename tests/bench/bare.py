@@ -1,0 +1,87 @@
+"""The limit: a bare FastAPI handler that sends the recorded statements through psycopg; only what must differ is new."""
+
+import os
+import pickle
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+from fastapi import FastAPI, Response
+from psycopg_pool import ConnectionPool
+
+from shared.db import OPTIONS, POOL_SIZE, conninfo
+from shared.process import freeze
+
+Hole = tuple[str, Callable[[list[UUID]], Any]]
+DRAWN: dict[str, Callable[[list[UUID]], Any]] = {
+    "key_mac": lambda _ids: secrets.token_bytes(32),
+    "pg_try_advisory": lambda _ids: secrets.randbits(62),
+    "reference": lambda _ids: secrets.token_hex(8),
+}
+"""Parameters that no two requests may share, by how their names begin."""
+
+
+def create() -> FastAPI:
+    """Return the app: one handler, and a pool as large as the service's."""
+    recorded = pickle.loads(Path(os.environ["BENCH_RECORDED"]).read_bytes())  # noqa: S301 - written by the bench itself
+    statements, ids = prepared(recorded.statements)
+    url = conninfo(os.environ["INTAKE_DATABASE_URL"])
+    pool = ConnectionPool(url, kwargs={"options": OPTIONS}, open=False, min_size=POOL_SIZE, max_size=POOL_SIZE)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        pool.open(wait=True)
+        yield
+        pool.close()
+
+    app = FastAPI(lifespan=lifespan)
+
+    @app.get("/readyz")
+    async def readyz() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @app.post("/intake/v1/cases", status_code=201)
+    def register(_body: dict[str, Any]) -> Response:
+        new = [uuid4() for _ in range(ids)]
+        with pool.connection() as connection, connection.cursor() as cursor:
+            for text, rows in statements:
+                filled = [fixed | {name: fill(new) for name, fill in holes} for fixed, holes in rows]
+                if len(filled) == 1:
+                    cursor.execute(text, filled[0])
+                else:
+                    cursor.executemany(text, filled)
+        return Response(recorded.answer, 201, media_type="application/json")
+
+    freeze()
+    return app
+
+
+def prepared(
+    statements: list[tuple[str, list[dict[str, Any]]]],
+) -> tuple[list[tuple[str, list[tuple[dict[str, Any], list[Hole]]]]], int]:
+    """Return each statement with the values that stay and the holes for those that do not, and how many ids to draw."""
+    places: dict[UUID, int] = {}
+    for _, rows in statements:
+        for value in (value for row in rows for value in row.values() if isinstance(value, UUID)):
+            places.setdefault(value, len(places))
+    texts = {str(known): place for known, place in places.items()}
+    ready = [(text, [_apart(row, places, texts) for row in rows]) for text, rows in statements]
+    return ready, len(places)
+
+
+def _apart(row: dict[str, Any], places: dict[UUID, int], texts: dict[str, int]) -> tuple[dict[str, Any], list[Hole]]:
+    holes = [(name, hole) for name, value in row.items() if (hole := _hole(name, value, places, texts))]
+    return row, holes
+
+
+def _hole(name: str, value: Any, places: dict[UUID, int], texts: dict[str, int]) -> Callable[[list[UUID]], Any] | None:
+    if isinstance(value, UUID):
+        place = places[value]
+        return lambda ids: ids[place]
+    if isinstance(value, str) and value in texts:
+        known = texts[value]
+        return lambda ids: str(ids[known])
+    return next((draw for begin, draw in DRAWN.items() if name.startswith(begin)), None)

@@ -1,0 +1,128 @@
+"""The relay from the outbox to Kafka, beside a bare aiokafka producer that sends the same events in batches."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.structs import TopicPartition
+from psycopg.types.json import Jsonb
+
+from deploy.kafka.broker import STATE, Broker, install
+from shared.bus import Record
+from shared.bus.kafka import BATCH_BYTES, KafkaCarrier
+from shared.clock import now
+from shared.contracts.intake import CaseOpened
+from shared.db import conninfo
+from shared.events import Envelope, headers_for, topic_of
+from shared.ids import new_id
+from shared.outbox import BATCH, Relay
+from tests.bench.findings import Finding, Size, ratio, spread
+from tests.bench.parts import Parts
+from tests.harness import free_port
+
+RATIO = 0.5
+AGGREGATES = 1_000
+TOPIC = topic_of("intake")
+
+
+@contextmanager
+def kafka(parts: Parts) -> Iterator[str]:
+    """Lend a broker with an empty folder: where it listens."""
+    install(STATE)
+    folder = parts.state / "kafka"
+    with Broker(STATE, free_port(), data=folder) as broker:
+        yield broker.bootstrap
+
+
+def relay(parts: Parts, size: Size) -> list[Finding]:
+    """Carry as many events each way, in turn."""
+    records = [_record() for _ in range(AGGREGATES)]
+    rates: dict[str, list[float]] = {"ours": [], "bare": []}
+    with kafka(parts) as bootstrap, parts.fresh("intake") as database:
+        for measured in range(size.rounds + 1):
+            ours = asyncio.run(_relayed(parts, database, bootstrap, records, size.events))
+            bare = asyncio.run(_sent(bootstrap, records, size.events))
+            if measured:  # The first round made the topic and filled the caches.
+                rates["ours"].append(size.events / ours)
+                rates["bare"].append(size.events / bare)
+    part = ratio(rates["ours"], rates["bare"])
+    return [
+        Finding(
+            f"relay, outbox to Kafka, {size.events:,} events",
+            spread(rates["ours"], " events/s"),
+            f"bare `send_batch` {spread(rates['bare'], ' events/s')}: {part:.2f}",
+            f"≥ {RATIO} of it",
+            part >= RATIO,
+        )
+    ]
+
+
+def _record() -> Record:
+    case = new_id()
+    event = CaseOpened(case_id=case, office="osso-ha-noi", province="01")
+    envelope = Envelope(new_id(), event, now(), str(case), 1, str(new_id()), None)
+    headers = tuple((name, value.encode()) for name, value in headers_for(envelope).items())
+    return Record(TOPIC, str(case), headers, event.model_dump_json().encode())
+
+
+async def _relayed(parts: Parts, database: str, bootstrap: str, records: list[Record], events: int) -> float:
+    """Return the seconds from the start of the relay until the outbox is empty."""
+    _fill(parts, database, records, events)
+    carrier = KafkaCarrier(bootstrap, "intake", client_id="bench", topics=[TOPIC])
+    await carrier.start()
+    while not carrier.ready():  # noqa: ASYNC110 - it tells nobody
+        await asyncio.sleep(0.01)
+    stop = asyncio.Event()
+    began = time.perf_counter()
+    running = asyncio.create_task(Relay(conninfo(parts.database.url("intake", database=database)), carrier).run(stop))
+    while await asyncio.to_thread(_waiting, parts, database):  # noqa: ASYNC110 - nor does the table
+        await asyncio.sleep(0.02)
+    seconds = time.perf_counter() - began
+    stop.set()
+    await running
+    await carrier.stop()
+    return seconds
+
+
+def _fill(parts: Parts, database: str, records: list[Record], events: int) -> None:
+    names = "event_id, topic, key, headers, payload"
+    with parts.connect(database) as connection, connection.cursor() as cursor:
+        with cursor.copy(f"COPY outbox ({names}) FROM STDIN") as copy:
+            for number in range(events):
+                record = records[number % AGGREGATES]
+                headers = {name: (value or b"").decode() for name, value in record.headers}
+                copy.write_row((new_id(), record.topic, record.key, Jsonb(headers), record.value))
+        cursor.execute("ANALYZE outbox")
+
+
+def _waiting(parts: Parts, database: str) -> bool:
+    with parts.connect(database) as connection:
+        return connection.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is not None
+
+
+async def _sent(bootstrap: str, records: list[Record], events: int) -> float:
+    """Return the seconds in which a bare producer sends as many, in rounds as large as the relay's, each acknowledged."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap, acks="all", enable_idempotence=False, max_batch_size=BATCH_BYTES
+    )
+    await producer.start()
+    partitions = sorted(await producer.partitions_for(TOPIC))
+    began = time.perf_counter()
+    for first in range(0, events, BATCH):
+        batches = {}
+        for number in range(first, min(first + BATCH, events)):
+            record = records[number % AGGREGATES]
+            place = TopicPartition(TOPIC, partitions[hash(record.key) % len(partitions)])
+            if place not in batches:
+                batches[place] = producer.create_batch()
+            key = (record.key or "").encode()
+            batches[place].append(timestamp=None, key=key, value=record.value, headers=list(record.headers))
+        sent = [
+            await producer.send_batch(batch, place.topic, partition=place.partition) for place, batch in batches.items()
+        ]
+        await asyncio.gather(*sent)
+    seconds = time.perf_counter() - began
+    await producer.stop()
+    return seconds

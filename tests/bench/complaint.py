@@ -1,0 +1,87 @@
+"""The complaint that is posted, and the statements which the service sends for one: recorded, for the bare handler to send."""
+
+import json
+import os
+import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from logging import WARNING
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from services.intake import app
+from services.intake.settings import Settings
+from shared import logging
+from tests.bench.load import Request
+from tests.bench.parts import Parts
+from tests.harness import Api
+
+PATH = "/intake/v1/cases"
+BODY = {
+    "person": {
+        "name": "Nguyễn Thị Hằng",
+        "born_on": "1996-03-08",
+        "sex": "female",
+        "document": "cccd",
+        "document_number": "0401NUMBER",
+        "phone": "0981848484",
+    },
+    "channel": "walk_in",
+    "country": "TW",
+    "complaint_types": ["broker_fee", "document_retention"],
+    "narrative": "Công ty thu 190 triệu và giữ hộ chiếu của chị. " * 10,
+    "respondent": "agency",
+    "received_on": "2026-01-05",
+}
+
+
+@dataclass(slots=True)
+class Recorded:
+    """One request's statements, each with its rows of parameters, and what was answered."""
+
+    statements: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
+    answer: bytes = b""
+
+
+def posting(parts: Parts) -> Request:
+    """Return the request: a new person and a new key each time."""
+    return Request("POST", [PATH], parts.token("osso_officer"), json.dumps(BODY), keyed=True)
+
+
+def record(parts: Parts, database: str) -> Path:
+    """Post one complaint in this process and keep, in a file, what was sent to the database for it."""
+    logging.configure("bench", level=WARNING)
+    os.environ.update(parts.environment)
+    runtime = app.runtime(Settings(database_url=parts.database.url("intake", database=database)))
+    api = Api(app.build(runtime), base_url="http://127.0.0.1")
+    headers = {"Authorization": f"Bearer {parts.token('osso_officer')}"}
+    recorded = Recorded()
+    for number in ("00000001", "00000002"):
+        with _listening(runtime.engine) as recorded.statements:
+            answer = api.post(PATH, content=json.dumps(BODY).replace("NUMBER", number), headers=_json(headers))
+        recorded.answer = answer.raise_for_status().content
+    runtime.close()
+    kept = parts.state / "complaint.pickle"
+    kept.write_bytes(pickle.dumps(recorded))
+    return kept
+
+
+def _json(headers: dict[str, str]) -> dict[str, str]:
+    return {**headers, "Content-Type": "application/json"}
+
+
+@contextmanager
+def _listening(engine: Engine) -> Iterator[list[tuple[str, list[dict[str, Any]]]]]:
+    statements: list[tuple[str, list[dict[str, Any]]]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: Any) -> None:
+        statements.append((statement, list(parameters) if many else [parameters]))
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "before_cursor_execute", note)

@@ -1,0 +1,56 @@
+"""One case read, and lists of twenty out of few and of many, names opened, beside what the peer's service did."""
+
+import json
+from contextlib import ExitStack
+
+import httpx
+
+from deploy.topology import INTAKE
+from tests.bench.findings import Finding, Size, ratio, spread
+from tests.bench.load import Request
+from tests.bench.parts import Parts, Running
+from tests.bench.posting import in_turn
+from tests.bench.seeding import seeded
+
+FASTER = 1.5
+PEER = {"case": 1_790, "few": 583, "many": 59}
+"""Requests per second of Aselo HRM, run by us on 2 cores, one process, 32 connections (2026-08)."""
+CASES, SEARCH = "/intake/v1/cases", "/intake/v1/people/search"
+READ = 50
+
+
+def beside_peer(parts: Parts, size: Size) -> list[Finding]:
+    """Read cases one by one, list them, and list people with their names opened."""
+    token = parts.token("osso_officer")
+    few, many = size.cases
+    with ExitStack() as ends:
+        servers = {count: ends.enter_context(parts.serving(INTAKE, seeded(parts, count))) for count in size.cases}
+        page = httpx.get(
+            f"{servers[many][0].url}{CASES}?limit={READ}",
+            headers={"Authorization": f"Bearer {token}"},
+            trust_env=False,
+            timeout=30,
+        )
+        paths = [f"{CASES}/{case['id']}" for case in page.raise_for_status().json()["items"]]
+        read = in_turn({"case": servers[many]}, Request("GET", paths, token), size)["case"]
+        listed = _rates(servers, Request("GET", [CASES], token), size)
+        named = _rates(servers, Request("POST", [SEARCH], token, json.dumps({"name": "nguyen"})), size)
+    return [
+        _beside("`GET` a case by its id", [load.rate for load in read], PEER["case"]),
+        _beside(f"list of 20 out of {few:,} cases", listed[few], PEER["few"]),
+        _beside(f"list of 20 out of {many:,} cases", listed[many], PEER["many"]),
+        _beside(f"20 people with names opened, out of {few:,}", named[few], PEER["few"]),
+        _beside(f"20 people with names opened, out of {many:,}", named[many], PEER["many"]),
+        Finding("that list, many beside few", f"× {ratio(named[many], named[few]):.2f}", "flat is × 1"),
+    ]
+
+
+def _rates(servers: dict[int, list[Running]], request: Request, size: Size) -> dict[int, list[float]]:
+    loads = in_turn({str(count): server for count, server in servers.items()}, request, size)
+    return {count: [load.rate for load in loads[str(count)]] for count in servers}
+
+
+def _beside(what: str, rates: list[float], peer: int) -> Finding:
+    times = ratio(rates, [peer])
+    figure = spread(rates, " requests/s")
+    return Finding(what, figure, f"peer {peer:,}: × {times:.1f}", f"≥ × {FASTER}", times >= FASTER)
