@@ -76,33 +76,6 @@ class HouseSettings(BaseSettings):
 
     model_config = SettingsConfigDict(populate_by_name=True, extra="ignore", env_ignore_empty=True)
 
-    env: Environment = Field(Environment.PRODUCTION, validation_alias="ENV")
-    public_url: str = Field(validation_alias="PUBLIC_URL", pattern=r"^https?://[^/]+$")
-    """Where callers reach the gateway; links in answers and webhooks start with it."""
-    kafka_bootstrap: str | None = Field(None, validation_alias="KAFKA_BOOTSTRAP")
-    """Unset: the embedded carrier, for one process alone."""
-    oidc_issuer: str = Field(validation_alias="OIDC_ISSUER")
-    oidc_jwks_url: str = Field(validation_alias="OIDC_JWKS_URL")
-    oidc_token_url: str = Field(validation_alias="OIDC_TOKEN_URL")
-    ledger_dir: Path | None = Field(None, validation_alias="LEDGER_DIR")
-    """The folder of the ledgers of erasures, on another disk than the database; unset, none is kept."""
-    trusted_proxies: str = Field("", validation_alias="TRUSTED_PROXIES")
-    """Addresses of the gateway, parted by commas: `X-Forwarded-For` counts only from them."""
-    otlp_endpoint: str | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", pattern=r"^https?://")
-    """Where traces are sent (OTLP over HTTP); unset: nothing is traced."""
-    trace_ratio: float = Field(0.1, validation_alias="OTEL_TRACES_SAMPLER_ARG", ge=0, le=1)
-    """Share of the traces that are kept; who follows a kept one is kept with it."""
-    intake_url: str | None = Field(None, validation_alias="INTAKE_URL")
-    hotline_url: str | None = Field(None, validation_alias="HOTLINE_URL")
-    referral_url: str | None = Field(None, validation_alias="REFERRAL_URL")
-    registry_url: str | None = Field(None, validation_alias="REGISTRY_URL")
-
-    database_url: SecretStr
-    service_keys: Keys
-    audit_keys: Keys | None = None
-    """Seals the audit trail; given to the worker alone, which does not start without."""
-    client_secret: ClientSecret
-
     def __init__(self, **values: Any) -> None:
         """Read the environment, then the files of the folder `SECRETS_DIR`, each named like its variable.
 
@@ -142,6 +115,8 @@ class ServiceSettings(HouseSettings):
     oidc_issuer: str = Field(validation_alias="OIDC_ISSUER")
     oidc_jwks_url: str = Field(validation_alias="OIDC_JWKS_URL")
     oidc_token_url: str = Field(validation_alias="OIDC_TOKEN_URL")
+    ledger_dir: Path | None = Field(None, validation_alias="LEDGER_DIR")
+    """The folder of the ledgers of erasures, on another disk than the database; unset, none is kept."""
     trusted_proxies: str = Field("", validation_alias="TRUSTED_PROXIES")
     """Addresses of the gateway, parted by commas: `X-Forwarded-For` counts only from them."""
     otlp_endpoint: str | None = Field(None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", pattern=r"^https?://")

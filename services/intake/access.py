@@ -1,6 +1,5 @@
 """Who may do what in intake, and which rows exist for them; every read starts here."""
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
@@ -207,11 +206,6 @@ def cases_of(person: Person) -> SelectOfScalar[CaseFile]:
     return select(CaseFile).where(CaseFile.person_id == person.id)
 
 
-def person_erased(person_id: UUID) -> SelectOfScalar[Person]:
-    """Return, locked, whom the ledger of erasures names."""
-    return select(Person).where(Person.id == person_id).with_for_update(key_share=True)
-
-
 def open_cases_of(person: Person) -> SelectOfScalar[CaseFile]:
     """Every case of a person that goes on, seen or unseen by the caller: none may be left when she is erased."""
     return select(CaseFile).where(CaseFile.person_id == person.id, CaseFile.status != CaseStatus.CLOSED)
@@ -269,15 +263,10 @@ def waits_for_contract() -> tuple[Any, ...]:
     return waiting, col(CaseFile.person_id).not_in(erased)
 
 
-def cases_asked_otherwise(key_id: str) -> SelectOfScalar[UUID]:
-    """Return the waiting cases that the registry was asked for under another link key than this one."""
-    return select(CaseFile.id).where(*waits_for_contract(), col(CaseFile.asked_under).is_distinct_from(key_id))
-
-
-def cases_to_ask_again(ids: Sequence[UUID], key_id: str) -> SelectOfScalar[CaseFile]:
-    """Return, locked, those of the cases that still wait under another key."""
-    cases = select(CaseFile).where(col(CaseFile.id).in_(ids), col(CaseFile.id).in_(cases_asked_otherwise(key_id)))
-    return cases.order_by(col(CaseFile.id)).with_for_update(key_share=True)
+def cases_asked_otherwise(key_id: str) -> SelectOfScalar[CaseFile]:
+    """Return the waiting cases that the registry was asked for under another link key than this one, in order."""
+    otherwise = col(CaseFile.asked_under).is_distinct_from(key_id)
+    return select(CaseFile).where(*waits_for_contract(), otherwise).order_by(col(CaseFile.id))
 
 
 def case_for(event: ContractLinked | ContractNotFound | ReferralNews) -> SelectOfScalar[CaseFile]:

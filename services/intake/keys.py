@@ -30,12 +30,14 @@ class AskedLinks:
 
     def due(self, session: Session, after: UUID | None, limit: int) -> Sequence[UUID]:
         """Return the waiting cases that asked under another key."""
-        cases = access.cases_asked_otherwise(_current(session)).order_by(col(CaseFile.id)).limit(limit)
-        return session.exec(cases if after is None else cases.where(col(CaseFile.id) > after)).all()
+        cases = access.cases_asked_otherwise(_current(session)).limit(limit).with_only_columns(col(CaseFile.id))
+        further = cases if after is None else cases.where(col(CaseFile.id) > after)
+        return session.connection().execute(further).scalars().all()
 
     def move(self, session: Session, ids: Sequence[UUID]) -> None:
         """Ask the registry again under the current pseudonym; the answer is as before, or better."""
-        for case in session.exec(access.cases_to_ask_again(ids, _current(session))).all():
+        waiting = access.cases_asked_otherwise(_current(session)).where(col(CaseFile.id).in_(ids))
+        for case in session.exec(waiting.with_for_update(key_share=True)).all():
             case.version += 1
             ask_for_contract(session, case, opened(session, session.exec(access.person_for(case)).one()))
 
@@ -50,7 +52,7 @@ def _current(session: Session) -> str:
 
 def erase_again(session: Session, person_id: UUID, at: datetime) -> None:
     """Apply an erasure of the ledger to what was restored; whoever is not there cannot come later either."""
-    person = session.exec(access.person_erased(person_id)).one_or_none()
+    person = session.get(Person, person_id, with_for_update={"key_share": True})
     if person is None:
         people.erase(session, person_id, at)
     else:
