@@ -11,6 +11,8 @@ POOL_SIZE = 16
 """Also the number of request threads: more would only wait for a connection."""
 OPTIONS = "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=15s -c idle_in_transaction_session_timeout=60s"
 
+VANISHED = {"keepalives_idle": "10", "keepalives_interval": "5", "keepalives_count": "2", "tcp_user_timeout": "20000"}
+"""How soon (seconds; the last in ms) a server that the network lost without a word is given up: TCP alone waits 15 minutes."""
 AWAY = ("08", "25006", "53", "57P", "58", "F0")
 """SQLSTATEs (PostgreSQL, appendix A) of a server that is out of reach, read-only, out of disk or memory, or restarting."""
 BUSY = ("25P03", "25P04", "40", "55P03", "57014")
@@ -26,13 +28,14 @@ def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> Engine:
         pool_timeout=10,
         pool_pre_ping=True,
         hide_parameters=True,
-        connect_args={"options": OPTIONS, "connect_timeout": 5},
+        connect_args={"options": OPTIONS, "connect_timeout": 5, **VANISHED},
     )
 
 
 def conninfo(url: str) -> str:
     """Return the libpq form of a SQLAlchemy address, for sessions that bypass the pool (relay, notifications)."""
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+    plain = make_url(url).set(drivername="postgresql").update_query_dict(VANISHED)
+    return plain.render_as_string(hide_password=False)
 
 
 def is_away(error: BaseException) -> bool:

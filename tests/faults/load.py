@@ -58,18 +58,17 @@ class Journey:
 
 
 class Load(AbstractContextManager["Load"]):
-    """Callers at work from the beginning of the block to its end; then every journey that was begun is finished."""
+    """Callers at work from the beginning of the block to its end, `keeping` of them on kept connections, the others on new ones."""
 
-    def __init__(self, url: str, token: Token, *, keep: bool = True) -> None:
+    def __init__(self, url: str, token: Token, *, keeping: int = CALLERS // 2) -> None:
         self._url = url
         self._headers = {role: token(role) for role in (MISSION, OPERATOR)}
-        self._limits = httpx.Limits(max_keepalive_connections=None if keep else 0)
         self._stop = threading.Event()
         self._lock = threading.Lock()
         self.journeys: list[Journey] = []
         self.answers: list[Answer] = []
-        self._threads = [threading.Thread(target=self._call) for _ in range(CALLERS)]
-        self._threads.append(threading.Thread(target=self._read))
+        self._threads = [threading.Thread(target=self._call, args=(number < keeping,)) for number in range(CALLERS)]
+        self._threads.append(threading.Thread(target=self._read, args=(keeping > 0,)))
 
     def __enter__(self) -> Self:
         for thread in self._threads:
@@ -100,7 +99,7 @@ class Load(AbstractContextManager["Load"]):
 
     def finish(self) -> None:
         """Bring every journey to its end."""
-        with self._client() as client:
+        with self._client(keep=True) as client:
             deadline = time.monotonic() + TIMEOUT
             for journey in self.journeys:
                 while not journey.finished:
@@ -111,11 +110,12 @@ class Load(AbstractContextManager["Load"]):
         """Return the ids under which the cases are known to who posted them."""
         return {UUID(journey.case) for journey in self.journeys if journey.case}
 
-    def _client(self) -> httpx.Client:
-        return httpx.Client(base_url=self._url, timeout=TIMEOUT, trust_env=False, limits=self._limits)
+    def _client(self, *, keep: bool) -> httpx.Client:
+        limits = httpx.Limits(max_keepalive_connections=None if keep else 0)
+        return httpx.Client(base_url=self._url, timeout=TIMEOUT, trust_env=False, limits=limits)
 
-    def _call(self) -> None:
-        with self._client() as client:
+    def _call(self, keep: bool) -> None:
+        with self._client(keep=keep) as client:
             while not self._stop.is_set():
                 journey = self._next()
                 while not journey.finished and not self._stop.is_set():
@@ -140,8 +140,8 @@ class Load(AbstractContextManager["Load"]):
         journey.case = content["id"]
         journey.step += 1
 
-    def _read(self) -> None:
-        with self._client() as client:
+    def _read(self, keep: bool) -> None:
+        with self._client(keep=keep) as client:
             while not self._stop.is_set():
                 self._ask(client, "GET", "/hotline/v1/cases?limit=1", headers=self._headers[OPERATOR])
                 self._stop.wait(PAUSE)

@@ -1,14 +1,18 @@
 """The processes of a server under load: their database restarts or is full, or they are told to stop, and nothing is lost."""
 
+import os
+import socket
 import time
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from deploy import gateway
 from deploy.gateway import Gateway
 from deploy.nginx.site import Limits
+from shared.db import conninfo
 from tests.faults.conftest import APART
 from tests.faults.counting import assert_whole, let_leases_lapse, only_asked_to_wait, settled
 from tests.faults.disk import Disk
@@ -84,6 +88,23 @@ def test_a_database_whose_disk_is_full_refuses_until_there_is_space_and_then_goe
     assert_whole(street, load)
 
 
+def test_a_server_that_vanishes_from_the_network_is_missed_within_half_a_minute(street: Street) -> None:
+    url = street.url("hotline")
+
+    with (
+        street.runtime("hotline").engine.connect() as pooled,
+        psycopg.connect(conninfo(url)) as plain,
+    ):
+        sockets = [socket.socket(fileno=os.dup(each)) for each in (pooled.connection.fileno(), plain.fileno())]
+        limits = [each.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) for each in sockets]
+        probes = [each.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) for each in sockets]
+        for each in sockets:
+            each.close()
+
+    assert limits == [20_000, 20_000]
+    assert probes == [10, 10]
+
+
 def end_under_load(load: Load, name: str, street: Street) -> None:
     """Send SIGTERM in the middle of the work, again and again, and start the process anew."""
     for _ in range(STOPS):
@@ -95,9 +116,8 @@ def end_under_load(load: Load, name: str, street: Street) -> None:
     more(load)
 
 
-@pytest.mark.parametrize("keep", [True, False], ids=["kept connections", "a connection each"])
-def test_an_api_process_answers_every_request_that_it_accepted(street: Street, token: Any, keep: bool) -> None:
-    with Load(street.url_of("hotline"), token, keep=keep) as load:
+def test_an_api_process_answers_every_request_that_it_accepted(street: Street, token: Any) -> None:
+    with Load(street.url_of("hotline"), token) as load:
         end_under_load(load, "hotline", street)
     settled(street, load)
 
@@ -142,7 +162,7 @@ def test_the_gateway_lets_requests_in_flight_end(street: Street, token: Any, tmp
         missing(str(error))
     address = street.url_of("hotline").removeprefix("http://")
     with Gateway(tmp_path / "gateway", free_port(), {"hotline": address}, limits=WIDE) as door:
-        with Load(door.url, token, keep=False) as load:
+        with Load(door.url, token, keeping=0) as load:
             for _ in range(STOPS):
                 more(load)
                 began = time.monotonic()

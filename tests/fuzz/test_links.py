@@ -10,8 +10,6 @@ from hypothesis import HealthCheck, Phase, settings
 from deploy.postgres import SERVICES
 from tests.fuzz.aiming import SOAK, Fuzz, Request
 
-pytestmark = pytest.mark.soak
-
 SETTINGS = settings(
     max_examples=200 if SOAK else 4,
     stateful_step_count=30 if SOAK else 10,
