@@ -191,6 +191,21 @@ def test_a_leader_whose_session_is_ended_publishes_nothing_before_it_leads_again
     assert faults(mailed(world), world.versions()) == Faults(0, 0, 0)
 
 
+def test_told_to_stop_a_relay_does_not_wait_for_a_carrier_that_hangs(world: World) -> None:
+    [counter] = world.counters(1)
+    hangs = Gated(embedded(world.consumer, world.topic))
+
+    async def story() -> None:
+        async with asyncio.timeout(60):
+            async with relaying(world, hangs):
+                count_once(world.producer, counter)
+                await until(hangs.waiting.is_set, "the relay is publishing")
+
+    asyncio.run(story())
+
+    assert world.rows(world.producer, outbox) == 1
+
+
 def test_while_the_broker_is_dead_the_api_answers_as_before_and_the_backlog_drains_in_order(
     house: House, token: Any, broker: Broker
 ) -> None:
