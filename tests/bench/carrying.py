@@ -1,6 +1,7 @@
 """The relay from the outbox to Kafka, beside a bare aiokafka producer that sends the same events in batches."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +10,12 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.structs import TopicPartition
 from psycopg.types.json import Jsonb
 
+from deploy.kafka.access import grant
 from deploy.kafka.broker import STATE, Broker, install
+from deploy.state import bus_passwords
 from shared.bus import Record
 from shared.bus.kafka import BATCH_BYTES, KafkaCarrier
+from shared.bus.kafka_brokers import Brokers
 from shared.clock import now
 from shared.contracts.intake import CaseOpened
 from shared.db import conninfo
@@ -28,22 +32,24 @@ TOPIC = topic_of("intake")
 
 
 @contextmanager
-def kafka(parts: Parts) -> Iterator[str]:
-    """Lend a broker with an empty folder: where it listens."""
+def kafka(parts: Parts) -> Iterator[Broker]:
+    """Lend a broker with an empty folder, that lets each service in under its own name, as in the stack."""
     install(STATE)
     folder = parts.state / "kafka"
-    with Broker(STATE, free_port(), data=folder) as broker:
-        yield broker.bootstrap
+    shutil.rmtree(folder, ignore_errors=True)
+    with Broker(STATE, free_port(), data=folder, passwords=bus_passwords(parts.state)) as broker:
+        asyncio.run(grant(broker.admin))
+        yield broker
 
 
 def relay(parts: Parts, size: Size) -> list[Finding]:
     """Carry as many events each way, in turn."""
     records = [_record() for _ in range(AGGREGATES)]
     rates: dict[str, list[float]] = {"ours": [], "bare": []}
-    with kafka(parts) as bootstrap, parts.fresh("intake") as database:
+    with kafka(parts) as broker, parts.fresh("intake") as database:
         for measured in range(size.rounds + 1):
-            ours = asyncio.run(_relayed(parts, database, bootstrap, records, size.events))
-            bare = asyncio.run(_sent(bootstrap, records, size.events))
+            ours = asyncio.run(_relayed(parts, database, broker.as_user("intake"), records, size.events))
+            bare = asyncio.run(_sent(broker.as_user("intake"), records, size.events))
             if measured:  # The first round made the topic and filled the caches.
                 rates["ours"].append(size.events / ours)
                 rates["bare"].append(size.events / bare)
@@ -67,10 +73,10 @@ def _record() -> Record:
     return Record(TOPIC, str(case), headers, event.model_dump_json().encode())
 
 
-async def _relayed(parts: Parts, database: str, bootstrap: str, records: list[Record], events: int) -> float:
+async def _relayed(parts: Parts, database: str, brokers: Brokers, records: list[Record], events: int) -> float:
     """Return the seconds from the start of the relay until the outbox is empty."""
     _fill(parts, database, records, events)
-    carrier = KafkaCarrier(bootstrap, "intake", client_id="bench", topics=[TOPIC])
+    carrier = KafkaCarrier(brokers, "intake", client_id="bench", topics=[TOPIC])
     await carrier.start()
     while not carrier.ready():  # noqa: ASYNC110 - it tells nobody
         await asyncio.sleep(0.01)
@@ -102,11 +108,9 @@ def _waiting(parts: Parts, database: str) -> bool:
         return connection.execute("SELECT 1 FROM outbox LIMIT 1").fetchone() is not None
 
 
-async def _sent(bootstrap: str, records: list[Record], events: int) -> float:
+async def _sent(brokers: Brokers, records: list[Record], events: int) -> float:
     """Return the seconds in which a bare producer sends as many, in rounds as large as the relay's, each acknowledged."""
-    producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap, acks="all", enable_idempotence=False, max_batch_size=BATCH_BYTES
-    )
+    producer = AIOKafkaProducer(**brokers.options, acks="all", enable_idempotence=False, max_batch_size=BATCH_BYTES)
     await producer.start()
     partitions = sorted(await producer.partitions_for(TOPIC))
     began = time.perf_counter()

@@ -93,7 +93,7 @@ def _look(target: str, seen: Seen, count: int) -> None:
 @contextmanager
 def _workers(parts: Parts) -> Iterator[tuple[Runtime, str]]:
     with ExitStack() as ends:
-        bootstrap = ends.enter_context(kafka(parts))
+        bootstrap = ends.enter_context(kafka(parts)).bootstrap
         databases = {service: ends.enter_context(parts.fresh(service.name)) for service in (INTAKE, REFERRAL)}
         urls = {service: parts.database.url(service.name, database=name) for service, name in databases.items()}
         for service, url in urls.items():

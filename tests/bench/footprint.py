@@ -16,9 +16,9 @@ SECONDS, MIB = 5.0, 600.0
 
 def start_and_memory(parts: Parts, size: Size) -> list[Finding]:
     """Start every process of the four services at once, and again four bare ones."""
-    with kafka(parts) as bootstrap:
+    with kafka(parts) as broker:
         described = [process for service in SERVICES for process in _elsewhere(service).processes()]
-        seconds, memory = _stood(parts, described, {"KAFKA_BOOTSTRAP": bootstrap}, size)
+        seconds, memory = _stood(parts, described, {"KAFKA_BOOTSTRAP": broker.bootstrap}, size)
     bare_seconds, bare_memory = _stood(parts, [_bare() for _ in SERVICES], {}, size)
     whole, bare = sum(memory.values()), sum(bare_memory.values())
     start = spread(seconds, " s")
