@@ -14,7 +14,8 @@ from types import TracebackType
 from typing import Self
 
 from deploy import topology
-from deploy.nginx.site import TEMPLATES, USUAL, Limits, Site, compose_site, render
+from deploy.nginx.site import USUAL, Limits, Site, compose_site, render
+from deploy.nginx.template import TEMPLATES
 
 __all__ = ["COMPOSE_FILE", "Gateway", "GatewayError", "Limits", "Site", "compose_site", "find_nginx", "render"]
 
@@ -28,9 +29,19 @@ class GatewayError(Exception):
 
 
 class Gateway:
-    """nginx as a child process at 127.0.0.1:`port`, with everything it writes inside the folder `state`."""
+    """nginx as a child process at 127.0.0.1:`port`, with everything it writes inside the folder `state`.
 
-    def __init__(self, state: Path, port: int, upstreams: Mapping[str, str], limits: Limits = USUAL) -> None:
+    Of an upstream that is named in `passes` only those paths are let in; see `Door`.
+    """
+
+    def __init__(
+        self,
+        state: Path,
+        port: int,
+        upstreams: Mapping[str, str],
+        limits: Limits = USUAL,
+        passes: Mapping[str, tuple[str, ...]] | None = None,
+    ) -> None:
         self.state = state.resolve()
         self.port = port
         self.site = Site(
@@ -41,6 +52,7 @@ class Gateway:
             error_log=str(self.error_log),
             user=_unprivileged() if os.geteuid() == 0 else None,
             limits=limits,
+            passes=passes or {},
         )
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -51,7 +51,8 @@ class Stack:
         self.public_url = f"http://{LOOPBACK}:{GATEWAY_PORT}"
         self.database = Server(state / "postgres", POSTGRES_PORT)
         self.broker = Broker(KAFKA_STATE, KAFKA_PORT, data=state / "kafka", passwords=bus_passwords(state))
-        self.gateway = Gateway(state / "gateway", GATEWAY_PORT, topology.stack_upstreams())
+        passes = {topology.IDENTITY: topology.ISSUER_PASSES}
+        self.gateway = Gateway(state / "gateway", GATEWAY_PORT, topology.stack_upstreams(), passes=passes)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._environment: dict[str, str] = {}
         self._parts = ExitStack()

@@ -6,6 +6,8 @@ LOOPBACK = "127.0.0.1"
 
 GATEWAY_PORT = 8080
 GATEWAY_TLS_PORT = 8443
+GATEWAY_ADMIN_PORT = 8444
+"""Of the administrator's door in Compose, published on the host's loopback address only."""
 GATEWAY_ADDRESS = "172.30.80.2"
 """The gateway's fixed address inside Compose: `X-Forwarded-For` counts from there only."""
 POSTGRES_PORT = 55432
@@ -133,6 +135,25 @@ SERVICES = (INTAKE, HOTLINE, REFERRAL, REGISTRY)
 IDENTITY = "identity"
 """The name and path of whoever gives the tokens: the development issuer in the stack, Keycloak in Compose."""
 IDENTITY_PORT = 8105
+ISSUER_PASSES = (".well-known", "token", "livez")
+"""What the stack's gateway lets in of the development issuer's paths."""
+KEYCLOAK_PASSES = (
+    "realms/baoho/.well-known",
+    "realms/baoho/protocol/openid-connect",
+    "realms/baoho/login-actions",
+    "realms/baoho/broker",
+    "realms/baoho/account",
+    "resources",
+)
+"""What the world may ask of Keycloak: to sign in to our realm, to keep one's account there, and what its pages load."""
+KEYCLOAK_ADMIN_PASSES = ("admin", "realms/master", "resources")
+"""What the administrator's door lets in."""
+KEYCLOAK_SIGN_IN = tuple(
+    f"{IDENTITY}/realms/{realm}/{path}"
+    for realm in ("baoho", "master")
+    for path in ("login-actions", "protocol/openid-connect/token")
+)
+"""Where passwords, codes and secrets are tried."""
 
 
 def stack_upstreams() -> dict[str, str]:

@@ -26,8 +26,8 @@ TARGETS: Mapping[str, tuple[str, ...]] = {"intake": ("hotline", "registry")}
 MINUTE = 60
 PERSON_SECONDS = 10 * MINUTE
 SERVICE_SECONDS = 5 * MINUTE
-IDLE_SECONDS = 30 * MINUTE
-SHIFT_SECONDS = 10 * 60 * MINUTE
+SESSION: Json = {"ssoSessionIdleTimeout": 30 * MINUTE, "ssoSessionMaxLifespan": 10 * 60 * MINUTE}
+"""How long a person stays signed in: half an hour at rest, a shift at most."""
 
 
 def production_realm() -> Json:
@@ -36,7 +36,7 @@ def production_realm() -> Json:
         "realm": REALM,
         "displayName": "Bảo Hộ",
         "enabled": True,
-        **_doors(),
+        **doors(),
         **_lifetimes(),
         "roles": _roles(),
         "defaultRole": {"name": f"default-roles-{REALM}"},
@@ -69,7 +69,7 @@ def text_of(realm: Json) -> str:
     return json.dumps(realm, indent=2, ensure_ascii=False) + "\n"
 
 
-def _doors() -> Json:
+def doors() -> Json:
     """Who may come in, and how often one may be wrong; what was typed wrongly must not reach a log."""
     return {
         "sslRequired": "external",
@@ -99,8 +99,7 @@ def _lifetimes() -> Json:
         "defaultSignatureAlgorithm": "ES256",
         "accessTokenLifespan": PERSON_SECONDS,
         "accessCodeLifespan": MINUTE,
-        "ssoSessionIdleTimeout": IDLE_SECONDS,
-        "ssoSessionMaxLifespan": SHIFT_SECONDS,
+        **SESSION,
         "revokeRefreshToken": True,
         "refreshTokenMaxReuse": 0,
     }

@@ -2,28 +2,23 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from string import Template
+from dataclasses import asdict, dataclass, field
 
 from deploy import topology
+from deploy.nginx.doors import Door, alternatives
 from deploy.nginx.problems import PROBLEMS, Problem
+from deploy.nginx.template import fill
 
-TEMPLATES = Path(__file__).parent
 KEEP_SECONDS = 4
 """How long an idle connection to a service is kept: less than the 5 s after which uvicorn closes it."""
-
-
-class _Template(Template):
-    delimiter = "@@"
-    idpattern = "(?a:[a-z_]+)"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the gateway bears.
 
-    `rate` (requests per second) and `burst` (requests) limit one address, `client_rate` and `client_burst` one token;
+    `rate` (requests per second) and `burst` (requests) limit one address, `client_rate` and `client_burst` one token,
+    `sign_in_rate` and `sign_in_burst` one address where people sign in: an office that begins its day passes.
     `busy` is how many requests of one address may go on at once. `patience` is how many seconds a service may take,
     `hurry` how many a caller may take for its header, and between two parts of its body.
     """
@@ -32,6 +27,8 @@ class Limits:
     burst: int = 400
     client_rate: int = 50
     client_burst: int = 100
+    sign_in_rate: int = 5
+    sign_in_burst: int = 60
     busy: int = 200
     patience: int = 60
     hurry: int = 10
@@ -45,9 +42,11 @@ class Site:
     """What the configuration depends on.
 
     `listen` are arguments of nginx's directive of that name. `upstreams` maps the first segment of a path to the
-    `host:port` behind it. With a `resolver` (an address of a name server) names are looked up while running, without
-    one at start. `tls` is a certificate chain and its key, two PEM files for the `ssl` listeners.
-    `user` is whom the workers run as when nginx is started by root: a user's name and a group's.
+    `host:port` behind it; of a name in `passes` only the paths there pass (see `Door`), and `inner` is a second door,
+    to a few of the names. `sign_in` are the beginnings of the paths where people sign in. With a `resolver` (an address
+    of a name server) names are looked up while running, without one at start. `tls` is a certificate chain and its
+    key, two PEM files for the `ssl` listeners. `user` is whom the workers run as when nginx is started by root: a
+    user's name and a group's.
     """
 
     listen: tuple[str, ...]
@@ -60,11 +59,20 @@ class Site:
     user: str | None = None
     workers: str = "1"
     limits: Limits = USUAL
+    passes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    inner: Door | None = None
+    sign_in: tuple[str, ...] = ()
+
+    @property
+    def doors(self) -> tuple[Door, ...]:
+        """Every door, the one that is open to all first."""
+        outer = Door("outer", self.listen, tuple(self.upstreams), self.passes)
+        return (outer, self.inner) if self.inner else (outer,)
 
 
 def render(site: Site) -> str:
     """Return the text of the nginx configuration for a site."""
-    return _fill(
+    return fill(
         "gateway",
         user=f"user {site.user};\n" if site.user else "",
         workers=site.workers,
@@ -73,14 +81,11 @@ def render(site: Site) -> str:
         error_log=_quoted(site.error_log),
         **{name: str(value) for name, value in asdict(site.limits).items()},
         names="|".join(site.upstreams),
-        listen=_listeners(site),
+        doors="".join(door.rules() for door in site.doors),
+        knocking=_knocking(site),
         upstreams=_upstreams(site),
-        routes="".join(_route(name, address, site) for name, address in site.upstreams.items()),
-        index=_index(site),
-        headers=_fill("headers", indent="        ").rstrip(),
-        error_pages="\n".join(_error_page(problem) for problem in PROBLEMS),
         problem_bodies="".join(_problem_body(problem) for problem in PROBLEMS),
-        problems="".join(_problem(problem) for problem in PROBLEMS),
+        servers="".join(_server(door, site) for door in site.doors),
     )
 
 
@@ -95,12 +100,27 @@ def compose_site() -> Site:
         resolver="127.0.0.11",
         tls=("/run/secrets/tls_certificate", "/run/secrets/tls_key"),
         workers="auto",
+        passes={topology.IDENTITY: topology.KEYCLOAK_PASSES},
+        inner=Door(
+            "inner",
+            (f"{topology.GATEWAY_ADMIN_PORT} ssl",),
+            (topology.IDENTITY,),
+            {topology.IDENTITY: topology.KEYCLOAK_ADMIN_PASSES},
+        ),
+        sign_in=topology.KEYCLOAK_SIGN_IN,
     )
 
 
-def _fill(template_name: str, /, **values: str) -> str:
-    template = (TEMPLATES / f"{template_name}.conf.template").read_text(encoding="utf-8")
-    return _Template(template).substitute(values)
+def _server(door: Door, site: Site) -> str:
+    return fill(
+        "server",
+        listen=_listeners(door, site),
+        routes="".join(_route(name, door, site) for name in door.names),
+        index=_index(door),
+        headers=fill("headers", indent="        ").rstrip(),
+        error_pages="\n".join(_error_page(problem) for problem in PROBLEMS),
+        problems="".join(_problem(problem) for problem in PROBLEMS),
+    )
 
 
 def _quoted(text: str) -> str:
@@ -108,8 +128,8 @@ def _quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
-def _listeners(site: Site) -> str:
-    lines = [f"        listen {argument};" for argument in site.listen]
+def _listeners(door: Door, site: Site) -> str:
+    lines = [f"        listen {argument};" for argument in door.listen]
     if site.tls:
         certificate, key = site.tls
         lines += [
@@ -128,21 +148,29 @@ def _upstreams(site: Site) -> str:
     if site.resolver:
         return f"    resolver {site.resolver} valid=10s ipv6=off;\n    resolver_timeout 3s;\n"
     return "".join(
-        _fill("upstream", name=name, address=address, seconds=str(KEEP_SECONDS))
+        fill("upstream", name=name, address=address, seconds=str(KEEP_SECONDS))
         for name, address in site.upstreams.items()
     )
 
 
-def _route(name: str, address: str, site: Site) -> str:
+def _knocking(site: Site) -> str:
+    paths = alternatives(site.sign_in)
+    return f'        "~^/({paths})" $binary_remote_addr;\n' if paths else ""
+
+
+def _route(name: str, door: Door, site: Site) -> str:
     # A variable makes nginx ask the resolver again; a plain name in a Compose network is looked up once, at start.
-    by_name = f"set ${name} {address};\n            proxy_pass http://${name};"
-    return _fill("route", name=name, target=by_name if site.resolver else f"proxy_pass http://{name};")
-
-
-def _index(site: Site) -> str:
-    return json.dumps(
-        {"name": "Bảo Hộ", "services": {name: f"/{name}/" for name in site.upstreams}}, ensure_ascii=False
+    by_name = f"set ${name} {site.upstreams[name]};\n            proxy_pass http://${name};"
+    shut = (
+        f"            if (${door.shut(name)}) {{\n                return 404;\n            }}\n"
+        if door.shut(name)
+        else ""
     )
+    return fill("route", name=name, shut=shut, target=by_name if site.resolver else f"proxy_pass http://{name};")
+
+
+def _index(door: Door) -> str:
+    return json.dumps({"name": "Bảo Hộ", "services": {name: f"/{name}/" for name in door.names}}, ensure_ascii=False)
 
 
 def _error_page(problem: Problem) -> str:
@@ -158,5 +186,5 @@ def _problem_body(problem: Problem) -> str:
 def _problem(problem: Problem) -> str:
     retry = f"Retry-After {problem.retry_after}" if problem.retry_after is not None else ""
     extra = "".join(f"            add_header {header} always;\n" for header in (problem.header, retry) if header)
-    headers = _fill("headers", indent="            ") + extra
-    return _fill("problem", status=str(problem.status), headers=headers.rstrip())
+    headers = fill("headers", indent="            ") + extra
+    return fill("problem", status=str(problem.status), headers=headers.rstrip())

@@ -7,12 +7,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from deploy.gateway import Gateway
+from deploy.gateway import Gateway, compose_site
 
 PROBLEM = b'{"type":"urn:baoho:problem:illegal-transition","title":"x","status":409,"allowed":["accept"]}'
 
@@ -190,6 +190,15 @@ def ask(
 ) -> Answer:
     """Send one request over a connection of its own."""
     return send(HTTPConnection("127.0.0.1", gateway.port, timeout=30), method, path, headers, body)
+
+
+def with_doors_of_compose(gateway: Gateway, inner_port: int) -> Gateway:
+    """Let in what the gateway of Compose lets in; the administrator's door is at 127.0.0.1:`inner_port`."""
+    compose = compose_site()
+    assert compose.inner is not None
+    inner = replace(compose.inner, listen=(f"127.0.0.1:{inner_port}",))
+    gateway.site = replace(gateway.site, passes=compose.passes, inner=inner, sign_in=compose.sign_in)
+    return gateway
 
 
 def is_problem(answer: Answer, status: int, name: str) -> bool:

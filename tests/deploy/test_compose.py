@@ -16,7 +16,6 @@ from ruamel.yaml import YAML
 from deploy import topology
 from deploy.dumps import ADMIN
 from deploy.gateway import COMPOSE_FILE, compose_site, find_nginx, render
-from deploy.identity.realm import REALM, REALM_FILE
 from deploy.postgres import binaries, roles
 from deploy.postgres.cluster import ROOT
 from deploy.postgres.server import Server
@@ -28,7 +27,7 @@ HOUSE = Path(__file__).parents[2]
 COMPOSE = HOUSE / "docker-compose.yml"
 INIT = HOUSE / "deploy" / "compose" / "init-db.sh"
 VARIABLE = re.compile(r"\$\{([A-Z_]+)([^}]*)\}")
-NO_SECRETS = {"HTTPS_PORT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_ARG"}
+NO_SECRETS = {"HTTPS_PORT", "ADMIN_PORT", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER_ARG"}
 SECRET = re.compile(r"PASSWORD|SECRET|KEYS?$|DATABASE_URL")
 PROCESSES = {process.name: process for service in topology.SERVICES for process in service.processes("0.0.0.0")}
 OWNERS = {process.name: service for service in topology.SERVICES for process in service.processes()}
@@ -177,33 +176,6 @@ def test_everything_runs_in_production_with_the_gateway_as_only_proxy(containers
     assert containers["gateway"]["networks"]["inside"]["ipv4_address"] == topology.GATEWAY_ADDRESS
 
 
-def test_the_issuer_is_keycloak_behind_the_gateways_path(containers: dict[str, Any]) -> None:
-    keycloak, reader = containers["keycloak"]["environment"], containers["intake"]["environment"]
-    inside = f"http://keycloak:{topology.KEYCLOAK_PORT}/{topology.IDENTITY}/realms/"
-
-    assert keycloak["KC_HTTP_RELATIVE_PATH"] == f"/{topology.IDENTITY}"
-    assert keycloak["KC_HTTP_PORT"] == topology.KEYCLOAK_PORT
-    assert reader["OIDC_ISSUER"].startswith(f"{keycloak['KC_HOSTNAME']}/realms/")
-    assert reader["OIDC_JWKS_URL"].startswith(inside)
-    assert reader["OIDC_TOKEN_URL"].startswith(inside)
-
-
-def test_keycloak_imports_our_realm_with_the_secrets_that_the_services_have(containers: dict[str, Any]) -> None:
-    keycloak = containers["keycloak"]
-    places = {name for name, _ in VARIABLE.findall(REALM_FILE.read_text(encoding="utf-8"))}
-    secrets = {f"{service.name.upper()}_CLIENT_SECRET": service.name for service in topology.SERVICES}
-    imported = f"./{REALM_FILE.relative_to(HOUSE)}:/opt/keycloak/data/import/{REALM}-realm.json:ro"
-
-    assert keycloak["command"] == ["start", "--import-realm"]
-    assert keycloak["volumes"] == [imported]
-    assert keycloak["environment"]["KC_HOSTNAME"] == f"{keycloak['environment']['PUBLIC_URL']}/{topology.IDENTITY}"
-    assert places & set(keycloak["environment"]) == {"PUBLIC_URL", *secrets}
-    assert {name: keycloak["environment"][name] for name in secrets} == {
-        name: containers[service]["environment"][name] for name, service in secrets.items()
-    }
-    assert containers["intake"]["environment"]["OIDC_ISSUER"].endswith(f"/realms/{REALM}")
-
-
 def test_only_the_gateway_publishes_a_port_and_only_the_dispatcher_reaches_out(
     compose: dict[str, Any], containers: dict[str, Any]
 ) -> None:
@@ -211,7 +183,12 @@ def test_only_the_gateway_publishes_a_port_and_only_the_dispatcher_reaches_out(
     published = {name: container["ports"] for name, container in containers.items() if "ports" in container}
     open_ended = {name for name, container in containers.items() if set(container["networks"]) - closed}
 
-    assert published == {"gateway": [f"${{HTTPS_PORT:-443}}:{topology.GATEWAY_TLS_PORT}"]}
+    assert published == {
+        "gateway": [
+            f"${{HTTPS_PORT:-443}}:{topology.GATEWAY_TLS_PORT}",
+            f"127.0.0.1:${{ADMIN_PORT:-8444}}:{topology.GATEWAY_ADMIN_PORT}",
+        ]
+    }
     assert open_ended == {"gateway", "referral-dispatcher"}
     assert "data" not in containers["gateway"]["networks"]
 

@@ -9,9 +9,10 @@ from deploy.gateway import Gateway, GatewayError, find_nginx
 from deploy.identity import keycloak as part
 from deploy.postgres import Server
 from deploy.topology import IDENTITY, LOOPBACK
+from tests.deploy.gateway_upstreams import with_doors_of_compose
 from tests.harness import free_port
 from tests.requirements import missing
-from tests.system.keycloak_world import GATEWAY_PORT, Identity, TrustingHouse, keycloak
+from tests.system.keycloak_world import ADMIN_PORT, GATEWAY_PORT, Identity, TrustingHouse, keycloak
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,8 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Identity]:
         missing(f"Keycloak is not tested: {error}")
     folder = tmp_path_factory.mktemp("keycloak")
     server = keycloak(part.STATE, folder / "server")
-    gateway = Gateway(folder / "gateway", GATEWAY_PORT, {IDENTITY: f"{LOOPBACK}:{server.port}"})
+    behind = {IDENTITY: f"{LOOPBACK}:{server.port}"}
+    gateway = with_doors_of_compose(Gateway(folder / "gateway", GATEWAY_PORT, behind), ADMIN_PORT)
     with gateway, server as running:
         signing = Identity(running)
         yield signing

@@ -18,22 +18,28 @@ import jwt
 
 from deploy.identity import SERVICES
 from deploy.identity.keycloak import ADMINISTRATOR, Keycloak
+from deploy.identity.master import MASTER, master_realm
 from deploy.identity.realm import DEMO, REALM, WEB, demo_realm
+from deploy.topology import IDENTITY
 from shared.auth import KeySet, Verifier
 from tests.harness import House, free_port
 
 ELSEWHERE = "elsewhere"
 GATEWAY_PORT = free_port()
 PUBLIC_URL = f"http://127.0.0.1:{GATEWAY_PORT}"
+ADMIN_PORT = free_port()
+ADMIN_URL = f"http://127.0.0.1:{ADMIN_PORT}/{IDENTITY}"
+CONSOLE = "security-admin-console"
 PASSWORD = secrets.token_urlsafe(16)
 SECRETS = {f"{name.upper()}_CLIENT_SECRET": secrets.token_urlsafe(32) for name in SERVICES}
 ADMINISTRATION = {"KC_BOOTSTRAP_ADMIN_PASSWORD": secrets.token_urlsafe(16)}
-SETTINGS = {**SECRETS, **ADMINISTRATION, "PUBLIC_URL": PUBLIC_URL, "DEMO_PASSWORD": PASSWORD}
+ADDRESSES = {"PUBLIC_URL": PUBLIC_URL, "KC_HOSTNAME_ADMIN": ADMIN_URL}
+SETTINGS = {**SECRETS, **ADMINISTRATION, **ADDRESSES, "DEMO_PASSWORD": PASSWORD}
 
 
 def keycloak(state: Path, folder: Path) -> Keycloak:
-    """Return a server with two realms that differ in nothing but their name and keys."""
-    realms = [demo_realm(), {**demo_realm(), "realm": ELSEWHERE}]
+    """Return a server with two realms that differ in nothing but their name and keys, and that of administrators."""
+    realms = [demo_realm(), {**demo_realm(), "realm": ELSEWHERE}, master_realm()]
     return Keycloak(state, free_port(), folder, realms, SETTINGS)
 
 
@@ -71,7 +77,12 @@ class Identity:
     def visit(self, client: str = WEB, back_to: str = f"{PUBLIC_URL}/") -> "Browser":
         """Return a browser of its own, on its way to the sign-in page of a client."""
         http = self._open.enter_context(httpx.Client(timeout=30, trust_env=False))
-        return Browser(self.server, http, client, back_to)
+        return Browser(self.server.issuer(), http, client, back_to)
+
+    def administrators_visit(self) -> "Browser":
+        """Return a browser of its own, on its way to the console through the administrator's door."""
+        http = self._open.enter_context(httpx.Client(timeout=30, trust_env=False))
+        return Browser(f"{ADMIN_URL}/realms/{MASTER}", http, CONSOLE, f"{ADMIN_URL}/admin/{MASTER}/console/")
 
     def answer(self, realm: str = REALM, **form: str) -> httpx.Response:
         """Return what the token endpoint answers."""
@@ -91,10 +102,10 @@ class Identity:
         secret = SECRETS[f"{name.upper()}_CLIENT_SECRET"]
         return self.answer(grant_type="client_credentials", client_id=name, client_secret=secret, **form)
 
-    def administer(self, method: str, path: str, body: Any = None) -> Any:
-        """Call the administrator's API of the realm; return what it answers."""
+    def administer(self, method: str, path: str, body: Any = None, realm: str = REALM) -> Any:
+        """Call the administrator's API of a realm; return what it answers."""
         headers = {"Authorization": f"Bearer {self._administrators_token()}"}
-        answer = self.http.request(method, f"{self.server.url}/admin/realms/{REALM}{path}", json=body, headers=headers)
+        answer = self.http.request(method, f"{self.server.url}/admin/realms/{realm}{path}", json=body, headers=headers)
         answer.raise_for_status()
         return answer.json() if answer.content else None
 
@@ -103,23 +114,30 @@ class Identity:
         until, token = self._administrator
         if until < time.monotonic():
             form = {"grant_type": "password", "client_id": "admin-cli", "username": ADMINISTRATOR}
-            granted = self.answer("master", **form, password=ADMINISTRATION["KC_BOOTSTRAP_ADMIN_PASSWORD"])
+            granted = self.answer(MASTER, **form, password=ADMINISTRATION["KC_BOOTSTRAP_ADMIN_PASSWORD"])
             token = tokens(granted).access
             self._administrator = (time.monotonic() + 30, token)
         return token
 
-    def add_user(self, name: str, **more: Any) -> str:
+    def add_user(self, name: str, realm: str = REALM, **more: Any) -> str:
         """Create a user who knows the password; return her id."""
         credentials = [{"type": "password", "value": PASSWORD}]
-        self.administer("POST", "/users", {"username": name, "enabled": True, "credentials": credentials, **more})
-        return str(self.administer("GET", f"/users?exact=true&username={name}")[0]["id"])
+        self.administer(
+            "POST", "/users", {"username": name, "enabled": True, "credentials": credentials, **more}, realm
+        )
+        return str(self.administer("GET", f"/users?exact=true&username={name}", realm=realm)[0]["id"])
+
+    def signing_keys(self) -> list[dict[str, Any]]:
+        """Return the keys that sign tokens, as the administrator sees them."""
+        found = self.administer("GET", "/components?type=org.keycloak.keys.KeyProvider")
+        return [key for key in found if key["providerId"] == "ecdsa-generated"]
 
 
 class Browser:
     """A person before the sign-in page of a client, with the cookies and the PKCE secret of one visit."""
 
-    def __init__(self, server: Keycloak, http: httpx.Client, client: str, back_to: str) -> None:
-        self._server = server
+    def __init__(self, issuer: str, http: httpx.Client, client: str, back_to: str) -> None:
+        self._issuer = issuer
         self._about = {"client_id": client, "redirect_uri": back_to}
         self._http = http
         self.secret = secrets.token_urlsafe(48)
@@ -135,27 +153,27 @@ class Browser:
             "code_challenge_method": "S256",
         }
         wanted = {name: value for name, value in {**self._about, **asked, **changes}.items() if value is not None}
-        page = self._http.get(f"{self._server.issuer()}/protocol/openid-connect/auth", params=wanted)
+        page = self._http.get(f"{self._issuer}/protocol/openid-connect/auth", params=wanted)
         for cookie in self._http.cookies.jar:
             cookie.secure = False  # A browser takes a loopback address for as safe as TLS; this client does not.
         return page
 
-    def submit(self, page: httpx.Response, user: str) -> str:
+    def submit(self, page: httpx.Response, user: str, password: str = PASSWORD) -> str:
         """Type name and password; return the code that the page sends back."""
         action = re.search(r'action="([^"]+)"', page.text)
         assert action is not None, page.text
-        back = self._http.post(html.unescape(action[1]), data={"username": user, "password": PASSWORD})
+        back = self._http.post(html.unescape(action[1]), data={"username": user, "password": password})
         assert back.status_code == 302, back.text
         return parse_qs(urlsplit(back.headers["location"]).query)["code"][0]
 
     def redeem(self, code: str, secret: str) -> httpx.Response:
         """Exchange the code for tokens."""
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": secret, **self._about}
-        return self._http.post(f"{self._server.issuer()}/protocol/openid-connect/token", data=form)
+        return self._http.post(f"{self._issuer}/protocol/openid-connect/token", data=form)
 
-    def sign_in(self, user: str) -> Tokens:
+    def sign_in(self, user: str, password: str = PASSWORD) -> Tokens:
         """Go the whole way."""
-        return tokens(self.redeem(self.submit(self.open(), user), self.secret))
+        return tokens(self.redeem(self.submit(self.open(), user, password), self.secret))
 
 
 class TrustingHouse(House):
@@ -202,3 +220,12 @@ def until(reached: Callable[[], bool]) -> bool:
     while not (held := reached()) and time.monotonic() < deadline:
         time.sleep(0.2)
     return held
+
+
+def taken(written: Any, kept: Any) -> bool:
+    """Say whether the server keeps what was written; it may keep more, and shows no secret."""
+    if isinstance(written, dict):
+        return all(taken(value, kept.get(name)) for name, value in written.items() if name != "secret")
+    if isinstance(written, list):
+        return all(any(taken(item, other) for other in kept) for item in written)
+    return bool(written == kept)

@@ -2,13 +2,14 @@
 
 import json
 import time
-from typing import Any
 
 import httpx
 import pytest
 
 from deploy.identity.demo import IDENTITIES
-from deploy.identity.realm import DEMO, WEB, production_realm, text_of
+from deploy.identity.keycloak import ADMINISTRATOR
+from deploy.identity.master import MASTER
+from deploy.identity.realm import DEMO, REALM, WEB, production_realm, text_of
 from services.intake.handlers import APPLY
 from shared.auth import LEEWAY
 from shared.fetch import Fetcher
@@ -17,10 +18,13 @@ from tests.shared.faults.fetching import served
 from tests.system.keycloak_acts import ACTS, POSTED, THERE, verdict
 from tests.system.keycloak_tokens import STRANGE, account
 from tests.system.keycloak_world import (
+    ADMIN_URL,
+    ADMINISTRATION,
     PASSWORD,
     PUBLIC_URL,
     Identity,
     TrustingHouse,
+    taken,
     tokens,
     until,
 )
@@ -61,6 +65,30 @@ def test_a_person_signs_in_with_a_code_on_the_page_behind_the_gateway(
 
     assert trusting.ask("GET /intake/v1/figures", held.access).status_code == 200
     assert held.claims["exp"] - held.claims["iat"] == 600
+
+
+def test_the_administrator_signs_in_at_her_own_door_and_nobody_finds_hers_at_the_other(identity: Identity) -> None:
+    held = identity.administrators_visit().sign_in(ADMINISTRATOR, ADMINISTRATION["KC_BOOTSTRAP_ADMIN_PASSWORD"])
+    headers = {"Authorization": f"Bearer {held.access}"}
+
+    console, found = (
+        identity.http.get(f"{ADMIN_URL}/admin/{path}", headers=headers)
+        for path in ("master/console/", f"realms/{REALM}")
+    )
+    outside = [
+        identity.http.get(f"{PUBLIC_URL}/identity/{path}", headers=headers)
+        for path in (
+            "admin/",
+            "admin/master/console/",
+            f"admin/realms/{REALM}",
+            "realms/master",
+            "realms/master/account/",
+        )
+    ]
+
+    assert f'"authServerUrl": "{ADMIN_URL}"' in console.text
+    assert (found.status_code, found.json()["realm"]) == (200, REALM)
+    assert {answer.json()["type"] for answer in outside} == {"urn:baoho:problem:not-found"}
 
 
 def test_a_code_is_worth_nothing_without_the_secret_of_the_visit(identity: Identity) -> None:
@@ -215,15 +243,19 @@ def test_a_disabled_user_gets_no_new_token(identity: Identity) -> None:
     assert (answer.status_code, answer.json()["error"]) == (400, "invalid_grant")
 
 
-def test_who_guesses_passwords_is_locked_out_even_with_the_right_one(identity: Identity) -> None:
-    user = identity.add_user("guessed")
-    form = {"grant_type": "password", "client_id": DEMO, "username": "guessed"}
-    before = identity.answer(**form, password=PASSWORD)
+@pytest.mark.parametrize(("realm", "client"), [(REALM, DEMO), (MASTER, "admin-cli")])
+def test_who_guesses_passwords_is_locked_out_even_with_the_right_one(
+    identity: Identity, realm: str, client: str
+) -> None:
+    user = identity.add_user("guessed", realm)
+    form = {"grant_type": "password", "client_id": client, "username": "guessed"}
+    before = identity.answer(realm, **form, password=PASSWORD)
 
     for _ in range(5):
-        identity.answer(**form, password="a wrong guess")
-    locked = until(lambda: identity.administer("GET", f"/attack-detection/brute-force/users/{user}")["disabled"])
-    after = identity.answer(**form, password=PASSWORD)
+        identity.answer(realm, **form, password="a wrong guess")
+    watched = f"/attack-detection/brute-force/users/{user}"
+    locked = until(lambda: identity.administer("GET", watched, realm=realm)["disabled"])
+    after = identity.answer(realm, **form, password=PASSWORD)
 
     assert (before.status_code, locked) == (200, True)
     assert (after.status_code, after.json()["error"]) == (400, "invalid_grant")
@@ -248,19 +280,10 @@ def test_the_server_has_taken_every_line_of_the_realm(identity: Identity) -> Non
     assert [scope["name"] for scope in written["clientScopes"] if not taken(scope, scopes[scope["name"]])] == []
 
 
-def taken(written: Any, kept: Any) -> bool:
-    """Say whether the server keeps what was written; it may keep more, and shows no secret."""
-    if isinstance(written, dict):
-        return all(taken(value, kept.get(name)) for name, value in written.items() if name != "secret")
-    if isinstance(written, list):
-        return all(any(taken(item, other) for other in kept) for item in written)
-    return bool(written == kept)
-
-
 def test_keycloaks_keys_are_rotated_under_running_services(identity: Identity, trusting: TrustingHouse) -> None:
     old = identity.sign_in("analyst")
     trusting.ask("GET /intake/v1/figures", old.access)
-    [retiring] = keys(identity)
+    [retiring] = identity.signing_keys()
 
     added = {**retiring, "id": None, "name": "next", "config": {**retiring["config"], "priority": ["200"]}}
     identity.administer("POST", "/components", added)
@@ -275,9 +298,3 @@ def test_keycloaks_keys_are_rotated_under_running_services(identity: Identity, t
     assert new.kid != old.kid
     assert (taken_up, still_good.status_code, let_go) == (True, 200, True)
     assert trusting.ask("GET /intake/v1/figures", new.access).status_code == 200
-
-
-def keys(identity: Identity) -> list[dict[str, Any]]:
-    """Return the keys that sign tokens, as the administrator sees them."""
-    found = identity.administer("GET", "/components?type=org.keycloak.keys.KeyProvider")
-    return [key for key in found if key["providerId"] == "ecdsa-generated"]
