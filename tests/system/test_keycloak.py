@@ -112,7 +112,7 @@ def test_a_code_is_worth_nothing_without_the_secret_of_the_visit(identity: Ident
         {"redirect_uri": f"{PUBLIC_URL}/elsewhere"},
         {"client_id": DEMO},
     ],
-    ids=str,
+    ids=lambda changes: "+".join(changes) + ("" if PUBLIC_URL not in str(changes) else " inside"),
 )
 def test_the_page_lets_nobody_in_who_asks_in_another_way(identity: Identity, changes: dict[str, str | None]) -> None:
     page = identity.visit().open(**changes)
