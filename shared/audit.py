@@ -18,7 +18,8 @@ UNTOLD = frozenset({"version", "updated_at"})
 
 
 def record_read(session: Session, row: Any) -> None:
-    """Record that the actor read this row's personal details."""
+    """Record that the actor read this row's personal details, after whatever this transaction changed before."""
+    session.flush()
     _record(session, "read", row)
 
 
