@@ -12,7 +12,7 @@ import pytest
 
 from deploy.kafka.broker import Broker
 from deploy.postgres import Server
-from shared.bus import Carrier
+from shared.bus import Carrier, Record
 from shared.bus.kafka import KafkaCarrier
 from shared.contracts import KNOWN
 from shared.events import Handlers
@@ -212,6 +212,11 @@ def test_while_the_broker_is_dead_the_api_answers_as_before_and_the_backlog_drai
     seen = Seen()
     statuses: list[int] = []
 
+    def hear(record: Record, tries: int) -> None:
+        """Listen to what is told of cases; the heads of the audit chain skip numbers, as they should."""
+        if (dict(record.headers)["ce_type"] or b"").startswith(b"hotline.case_"):
+            seen(record, tries)
+
     def act(rounds: int, cases: list[str]) -> None:
         client = house.client("hotline")
         for _ in range(rounds):
@@ -241,7 +246,7 @@ def test_while_the_broker_is_dead_the_api_answers_as_before_and_the_backlog_drai
         await asyncio.to_thread(broker.start)
         await asyncio.to_thread(act, 1, cases)
         await until(lambda: not house.published("hotline"), "the backlog drains")
-        async with carrier(broker.bootstrap, "broker-killed") as audit, consuming(audit, "hotline.events", seen):
+        async with carrier(broker.bootstrap, "broker-killed") as audit, consuming(audit, "hotline.events", hear):
             await until(lambda: len(set(ids(seen))) >= len(statuses), "every event is there")
         stop.set()
         await working
