@@ -12,6 +12,9 @@ from tests.faults.load import STEPS, Load
 from tests.faults.street import until
 from tests.shared.faults.world import SOAK
 
+LONGEST = 600.0
+"""Seconds: a fetch that met its owner away five times in a row is tried again after five minutes."""
+
 
 class Stores(Protocol):
     """Where two services keep what they know."""
@@ -29,7 +32,7 @@ def settled(stores: Stores, load: Load) -> None:
     if not SOAK:
         let_leases_lapse(server, intake, "fetch", "due_at")
     fetched = "SELECT params->>'hotline_case_id' FROM \"fetch\" WHERE done_at IS NOT NULL"
-    until(lambda: load.cases() <= {UUID(case) for (case,) in rows(server, intake, fetched)}, "all is fetched")
+    until(lambda: load.cases() <= {UUID(case) for (case,) in rows(server, intake, fetched)}, "all is fetched", LONGEST)
     carried = "SELECT key FROM outbox"
     until(lambda: not rows(server, stores.database("hotline"), carried), "all is carried")
 

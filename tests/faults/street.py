@@ -98,9 +98,9 @@ class Street(House):
         super().close()
 
 
-def until(reached: Any, what: str) -> None:
+def until(reached: Any, what: str, patience: float = PATIENCE) -> None:
     """Wait until `reached()`."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while not reached():
         assert time.monotonic() < deadline, f"never happened: {what}"
         time.sleep(0.05)
