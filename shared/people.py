@@ -3,11 +3,11 @@
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, and_, bindparam, delete, exists, func, literal, select, true
+from sqlalchemy import ARRAY, BigInteger, Select, and_, bindparam, delete, exists, func, literal, select, true
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import Session
 
@@ -21,6 +21,7 @@ from shared.tables import name_token, person_key
 DATA_KEY_BYTES = 32
 DATA_KEY = "person-key"
 """What a wrapped data key is sealed for."""
+SelectT = TypeVar("SelectT", bound=Select[Any])
 
 
 def seal(session: Session, person_id: UUID, field: str, text: str | None) -> bytes | None:
@@ -46,7 +47,7 @@ def unlock(session: Session, people: Iterable[UUID]) -> None:
 
 
 def index_name(session: Session, scope: str, seq: int, person_id: UUID, name: str) -> None:
-    """Store the keyed tokens by which `matches_name` finds this person within `scope`."""
+    """Store the keyed tokens by which `with_name` finds this person within `scope`."""
     vault = runtime_of(session).vault
     tokens = func.unnest(literal([vault.token(term) for term in search_terms(name)], ARRAY(BigInteger)))
     rows = select(literal(scope), tokens, literal(seq, BigInteger), literal(person_id))
@@ -54,28 +55,31 @@ def index_name(session: Session, scope: str, seq: int, person_id: UUID, name: st
     session.connection().execute(stored)
 
 
-def matches_name(
-    session: Session, scopes: Iterable[str], seq: Any, text: str, *, before: int | None = None
-) -> ColumnElement[bool]:
-    """Return the condition that a person's name holds every word of `text`, in any order, with or without diacritics.
+def with_name(
+    session: Session, people: SelectT, scopes: Iterable[str], seq: Any, text: str, *, before: int | None = None
+) -> SelectT:
+    """Narrow a select of people to those whose name holds every word of `text`, in any order, with or without diacritics.
 
     `seq` is the column that gives the list its order; tokens lie in that order too. The planner walks the tokens of the
     rarest word, newest first and from `before` on, and looks the others up: a page costs the same at any depth.
     """
     vault = runtime_of(session).vault
     within = list(scopes)
-    return and_(true(), *(_holds(within, vault.tokens(term), seq, before) for term in query_terms(text)))
+    for term in query_terms(text):
+        people = _holding(people, within, vault.tokens(term), seq, before)
+    return people
 
 
-def _holds(scopes: list[str], tokens: list[int], seq: Any, before: int | None) -> ColumnElement[bool]:
+def _holding(people: SelectT, scopes: list[str], tokens: list[int], seq: Any, before: int | None) -> SelectT:
     table = name_token.alias()
     begins = true() if before is None else table.c.seq < before
     found = and_(table.c.scope.in_(scopes), table.c.seq == seq, begins)
     if len(tokens) == 1:
         # Written out, so that the plan fits this token: a common syllable has thousands of times the rows of a rare one.
         [token] = tokens
-        return and_(found, table.c.token == bindparam(None, token, BigInteger, literal_execute=True))
-    return exists(select(1).where(found, table.c.token.in_(tokens)))
+        written = bindparam(None, token, BigInteger, literal_execute=True)
+        return people.join(table, and_(found, table.c.token == written))
+    return people.where(exists(select(1).where(found, table.c.token.in_(tokens))))
 
 
 def people_in_hand(session: Session) -> list[UUID]:

@@ -15,7 +15,7 @@ from shared.crypto import Vault
 from shared.db import make_engine
 from shared.errors import PersonErased
 from shared.ids import new_id
-from shared.people import erase, index_name, matches_name, open_sealed, seal, unlock
+from shared.people import erase, index_name, open_sealed, seal, unlock, with_name
 from shared.runtime import Act, Runtime
 from shared.tables import name_token, person_key
 from tests.harness import House, new_key
@@ -39,8 +39,8 @@ def with_vault(runtime: Runtime, vault: Vault) -> Session:
 
 
 def found(session: Session, words: str, *scopes: str) -> set[UUID]:
-    condition = matches_name(session, scopes or ("cases",), name_token.c.seq, words)
-    return set(session.connection().execute(select(name_token.c.id).where(condition)).scalars())
+    people = with_name(session, select(name_token.c.id), scopes or ("cases",), name_token.c.seq, words)
+    return set(session.connection().execute(people).scalars())
 
 
 def test_a_sealed_value_opens_for_its_person_and_field(session: Session) -> None:

@@ -31,7 +31,7 @@ def search_people(
     found = access.visible_people(officer)
     if body.name is not None:
         scopes, before = access.name_scopes(officer), paging.before(session)
-        found = found.where(people.matches_name(session, scopes, Person.seq, body.name, before=before))
+        found = people.with_name(session, found, scopes, Person.seq, body.name, before=before)
     if body.document is not None and body.document_number is not None:
         blinds = blinds_of(runtime_of(session).vault, body.document, body.document_number)
         found = found.where(col(Person.number_blind).in_(blinds))

@@ -16,7 +16,7 @@ from shared.auth import STORES_NOTHING, Principal
 from shared.edge import SessionDep, router
 from shared.errors import Conflict
 from shared.paging import Page, Paging
-from shared.people import index_name, matches_name, open_sealed, seal, unlock
+from shared.people import index_name, open_sealed, seal, unlock, with_name
 from shared.person import PersonDetails, StoredPerson, blind_of, blinds_of, pseudonyms_of
 from shared.runtime import runtime_of
 
@@ -61,8 +61,8 @@ def search_workers(
     """Find workers by name or by document, newest first; each one shown is recorded. For `next`, send the same body."""
     workers = access.visible_workers(reader)
     if body.name is not None:
-        named = matches_name(session, [actions.NAMES], Worker.seq, body.name, before=paging.before(session))
-        workers = workers.where(named)
+        before = paging.before(session)
+        workers = with_name(session, workers, [actions.NAMES], Worker.seq, body.name, before=before)
     if body.document is not None and body.document_number is not None:
         blinds = blinds_of(runtime_of(session).vault, body.document, body.document_number)
         workers = workers.where(col(Worker.number_blind).in_(blinds))
