@@ -88,7 +88,7 @@ restore: $(ready) ## Bring them back from it, all or none, the erased left out: 
 	@$(venv)/python -m deploy.restore "$(FROM)" $(if $(REPLACE),--replace) $(if $(STATE),--state $(STATE))
 
 rotate-signing-key: $(ready) ## Let a new key sign the development issuer's tokens [RETIRE=<kid> STATE=var].
-	@$(venv)/python -m deploy.identity.rotate --state $(STATE)/identity $(if $(RETIRE),--retire $(RETIRE))
+	@$(venv)/python -m deploy.identity.rotate --state $(STATE)/identity $(if $(RETIRE),--retire=$(RETIRE))
 
 lock: ## Resolve requirements.lock anew, for Python 3.11 to 3.13.
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

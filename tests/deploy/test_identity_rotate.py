@@ -53,7 +53,7 @@ def test_a_retired_key_is_gone_and_the_one_that_signs_cannot_be_retired(
     rotate.main(["--state", str(tmp_path)])
     new = kid_of(sign(tmp_path, {}, timedelta(minutes=1)))
 
-    ended = [rotate.main(["--state", str(tmp_path), "--retire", kid]) for kid in (new, old, old)]
+    ended = [rotate.main(["--state", str(tmp_path), f"--retire={kid}"]) for kid in (new, old, old)]
 
     assert ended == [2, 0, 2]
     assert [key.kid for key in signing_keys(tmp_path)] == [new]
@@ -63,7 +63,7 @@ def test_a_retired_key_is_gone_and_the_one_that_signs_cannot_be_retired(
 def test_without_an_issuer_there_is_nothing_to_retire(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
 
-    assert rotate.main(["--state", str(tmp_path), "--retire", "any"]) == 2
+    assert rotate.main(["--state", str(tmp_path), "--retire=-any"]) == 2
 
 
 def kid_of(token: str) -> Any:

@@ -84,7 +84,7 @@ def test_every_operation_states_its_permission_in_the_api_description() -> None:
     operations = [operation for path in described["paths"].values() for operation in path.values()]
     scopes = [operation["security"] for operation in operations]
     assert described["openapi"].startswith("3.1")
-    assert len(operations) == len(hotline_api.routes) + 1, "its own, and the audit trail"
+    assert len(operations) == len(hotline_api.routes) + 1 + 5, "its own, the audit trail, and the dead letters"
     assert all(len(scope) == 1 for scope in scopes)
     assert all(scope[0]["HTTPBearer"] and set(scope[0]["HTTPBearer"]) <= set(Permission) for scope in scopes)
     assert described["paths"]["/hotline/v1/cases"]["post"]["security"] == [{"HTTPBearer": ["hotline_case:post"]}]

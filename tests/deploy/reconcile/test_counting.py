@@ -115,15 +115,15 @@ def test_two_endless_streams_are_brought_together_without_being_held() -> None:
     assert keys == [(100_000, 1, 1), (100_001, 1, 0)]
 
 
-def test_a_million_rows_are_streamed_in_little_memory(planted: Planted) -> None:
+def test_many_rows_are_streamed_in_little_memory(planted: Planted) -> None:
     with snapshots({"intake": planted.addresses()["intake"]}) as found:
         tracemalloc.start()
-        read = sum(1 for _ in found["intake"].rows("SELECT gen_random_uuid(), now() FROM generate_series(1, 1000000)"))
+        read = sum(1 for _ in found["intake"].rows("SELECT gen_random_uuid(), now() FROM generate_series(1, 200000)"))
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
 
-    assert read == 1_000_000
-    assert peak < 20_000_000
+    assert read == 200_000
+    assert peak < 8_000_000
 
 
 def test_a_snapshot_stands_still_and_cannot_be_written_to(planted: Planted) -> None:
