@@ -1,5 +1,6 @@
 """From a commit in one service to its effect in another: organisations listed in the directory become known to intake."""
 
+import math
 import os
 import threading
 import time
@@ -39,8 +40,8 @@ class Seen:
     there: dict[UUID, float] = field(default_factory=dict)
 
     def latencies(self) -> list[float]:
-        """Return the milliseconds between the two, sorted."""
-        return sorted((self.there[known] - at) * 1000 for known, at in self.committed.items())
+        """Return the milliseconds between the two, sorted; infinite for what did not come while we waited."""
+        return sorted((self.there.get(known, math.inf) - at) * 1000 for known, at in self.committed.items())
 
 
 def on_both_carriers(parts: Parts, size: Size) -> list[Finding]:
@@ -75,8 +76,6 @@ def _measured(source: Runtime, target: str, size: Size) -> list[float]:
         seen.committed[organization.id] = time.perf_counter()
         source.wake()
     looking.join(PATIENCE)
-    if len(seen.there) < count:
-        raise RuntimeError(f"{count - len(seen.there)} of {count} effects did not come")
     return seen.latencies()
 
 
