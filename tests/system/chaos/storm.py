@@ -46,7 +46,7 @@ class Plan:
     def of_this_run(cls) -> "Plan":
         """Return the full size under SOAK=1: 100 kills in 5 minutes; else a small form."""
         full = os.environ.get("SOAK") == "1"
-        return cls(threads=16, kills=100, pause=3.0) if full else cls(threads=4, kills=10, pause=1.2)
+        return cls(threads=16, kills=100, pause=3.0) if full else cls(threads=3, kills=6, pause=1.2)
 
 
 @dataclass(slots=True)
