@@ -99,7 +99,7 @@ sbom: $(ready) ## Write what the house is made of, with licences (CycloneDX 1.6)
 	@$(venv)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible $(SBOM_OPTIONS) \
 		-o $(SBOM) $(venv)/python && echo "wrote $(SBOM)"
 
-vulnerabilities: $(ready) ## Ask the public advisory database about every pinned package (needs pypi.org).
+vulnerabilities: $(ready) ## Ask the public advisory database about every pinned package.
 	@$(venv)/pip-audit --strict --disable-pip --require-hashes --progress-spinner off -r requirements.lock
 
 clean: ## Remove the virtual environment and caches; state in var/ stays.
