@@ -209,7 +209,7 @@ class PartitionReader:
         log.warning("undecodable_batch", extra=where)
         try:
             records, behind = await read_batch(self._service.brokers, self._service.client_id, self._place, start)
-        except (KafkaError, NotImplementedError) as error:
+        except KafkaError as error:
             # Damaged, or in a codec that we lack: this partition waits for its operator, the others go on.
             log.error("unreadable_batch", extra=where | {"error": type(error).__name__})
             await asyncio.sleep(UNREADABLE_SECONDS)

@@ -90,7 +90,7 @@ def _unpacked(codec: int, data: bytes) -> bytes:
         raise UnsupportedCodecError
     try:
         return CODECS[codec](data)
-    except NotImplementedError as error:
+    except NotImplementedError as error:  # aiokafka knows the codec, and its library is not installed
         raise UnsupportedCodecError from error
     except Exception as error:  # each codec has errors of its own
         raise CorruptRecordException from error

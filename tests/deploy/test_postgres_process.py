@@ -153,7 +153,7 @@ def test_the_terminals_interrupt_reaches_neither_server_nor_watcher(server: Serv
     assert os.getpgid(server.pid) != os.getpgid(0)
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="a Mac has no /proc to read it from")
 def test_the_server_is_never_root_and_has_no_further_groups(server: Server) -> None:
     server.start()
 

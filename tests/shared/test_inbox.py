@@ -1,26 +1,17 @@
 """The inbox: each event has its effect once; poison is kept once and parks its key; no try is lost to an outage."""
 
-import time
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
-from sqlalchemy import RowMapping, text
-from sqlalchemy.exc import ProgrammingError
 from sqlmodel import Session
 
-from deploy.postgres import Server
-from shared.bus import Record, Retry
+from shared.bus import Record
 from shared.clock import now
-from shared.events import Handlers
 from shared.ids import new_id
 from shared.inbox import DELAYS, JITTER, KEPT, Inbox, forget_old_events
 from shared.runtime import act_of
 from shared.tables import dead_letter, inbox, outbox
-from tests.shared.faults.outage import shut
+from tests.shared.boxes import CANARY, exhaust, fail, inbox_of, letters, states
 from tests.shared.faults.poison import POISON, REASONS
 from tests.shared.faults.world import (
     ACT,
@@ -28,44 +19,9 @@ from tests.shared.faults.world import (
     World,
     count,
     counted_by,
-    late,
     note_effect,
     open_runtime,
 )
-
-CANARY = "Nguyễn Thị Hằng"
-
-
-def inbox_of(world: World, handler: Callable[[Session, Any], None] = note_effect) -> Inbox:
-    handlers: Handlers = {counted_by(world.service): handler}
-    return Inbox(world.consumer, handlers, world.known)
-
-
-def letters(world: World) -> list[RowMapping]:
-    with world.consumer.engine.connect() as connection:
-        return list(connection.execute(dead_letter.select().order_by(dead_letter.c.id)).mappings())
-
-
-def states(world: World) -> list[tuple[str | None, str, str]]:
-    return [(row["key"], row["reason"], row["state"]) for row in letters(world)]
-
-
-def fail(session: Session, event: Counted) -> None:
-    """Write, then fail with a text that quotes a person."""
-    note_effect(session, event)
-    raise ValueError(CANARY)
-
-
-def exhaust(box: Inbox, record: Record) -> list[Retry]:
-    """Bring a record until it is done for good, as a carrier does; return what was asked for between."""
-    asked: list[Retry] = []
-    while True:
-        try:
-            box.accept(record, sum(retry.counts for retry in asked))
-        except Retry as retry:
-            asked.append(retry)
-        else:
-            return asked
 
 
 def test_an_event_that_comes_again_has_its_effect_once(world: World) -> None:
@@ -214,127 +170,6 @@ def test_once_an_operator_has_dealt_with_its_dead_letters_a_key_flows_again(worl
     assert world.effects() == [(str(key), 3)]
 
 
-@pytest.mark.parametrize("bad", [False, True])
-def test_while_the_database_is_away_no_try_is_counted(world: World, server: Server, *, bad: bool) -> None:
-    record = world.record(new_id(), 2)
-    brought = POISON["null value"](record) if bad else record
-    box = inbox_of(world)
-
-    with shut(server, world.consumer):
-        for _ in range(len(DELAYS) + 2):
-            with pytest.raises(Retry) as asked:
-                box.accept(brought, 0)
-            assert not asked.value.counts
-    box.accept(brought, 0)
-
-    assert world.effects() == ([] if bad else [(record.key, 2)])
-    assert len(letters(world)) == bad
-
-
-def test_a_session_lost_in_mid_handler_costs_no_try(world: World, server: Server) -> None:
-    record = world.record(new_id(), 2)
-
-    def cut_off(session: Session, event: Counted) -> None:
-        note_effect(session, event)
-        mine = session.connection().execute(text("SELECT pg_backend_pid()")).scalar_one()
-        with server.connect() as operator:
-            operator.execute("SELECT pg_terminate_backend(%s, 10000)", (mine,))
-        note_effect(session, event)
-
-    with pytest.raises(Retry) as asked:
-        inbox_of(world, cut_off).accept(record, len(DELAYS))
-
-    assert not asked.value.counts
-    assert letters(world) == []
-    inbox_of(world).accept(record, len(DELAYS))
-    assert world.effects() == [(record.key, 2)]
-
-
-def too_slow(session: Session, event: Counted) -> None:
-    """Write, then ask for what the statement timeout does not allow."""
-    note_effect(session, event)
-    session.connection().execute(text("SET LOCAL statement_timeout = '20ms'"))
-    session.connection().execute(text("SELECT pg_sleep(10)"))
-
-
-def waits_in_vain(session: Session, event: Counted) -> None:
-    """Wait for what somebody else holds for ever."""
-    note_effect(session, event)
-    session.connection().execute(text("SET LOCAL lock_timeout = '20ms'"))
-    session.connection().execute(text("SELECT pg_advisory_xact_lock(7)"))
-
-
-def stays_idle(session: Session, event: Counted) -> None:
-    """Leave the transaction idle for so long that the database ends the session."""
-    note_effect(session, event)
-    session.connection().execute(text("SET LOCAL idle_in_transaction_session_timeout = '20ms'"))
-    time.sleep(0.2)
-    note_effect(session, event)
-
-
-def breaks_at_commit(session: Session, event: Counted) -> None:
-    """Store what only the commit refuses."""
-    note_effect(session, event)
-    session.connection().execute(late.insert(), [{"number": 1}, {"number": 1}])
-
-
-@pytest.mark.parametrize(
-    ("handler", "reason"),
-    [
-        (too_slow, "QueryCanceled"),
-        (waits_in_vain, "LockNotAvailable"),
-        (stays_idle, "IdleInTransactionSessionTimeout"),
-        (breaks_at_commit, "UniqueViolation"),
-    ],
-)
-def test_a_handler_that_the_database_always_refuses_does_not_hold_its_key_for_ever(
-    world: World, handler: Callable[[Session, Any], None], reason: str
-) -> None:
-    record, other = world.record(new_id(), 2), world.record(new_id(), 3)
-    box = inbox_of(world, lambda session, event: (handler if event.number == 2 else note_effect)(session, event))
-
-    with world.consumer.engine.begin() as holder:
-        holder.execute(text("SELECT pg_advisory_xact_lock(7)"))
-        asked = exhaust(box, record)
-    box.accept(other, 0)
-
-    assert [retry.counts for retry in asked] == [True] * len(DELAYS)
-    assert states(world) == [(record.key, f"handler:{reason}", "dead")]
-    assert world.effects() == [(other.key, 3)]
-
-
-def test_a_lock_on_the_event_itself_is_waited_for_and_costs_no_try(world: World) -> None:
-    """Another consumer has the same event in hand, as happens when a partition moves."""
-    event_id = new_id()
-    record = world.record(new_id(), 2, event_id=event_id)
-
-    with world.consumer.engine.begin() as connection:
-        connection.execute(inbox.insert().values(event_id=event_id))
-        with pytest.raises(Retry) as asked:
-            inbox_of(world).accept(record, len(DELAYS))
-        connection.rollback()
-    inbox_of(world).accept(record, len(DELAYS))
-
-    assert not asked.value.counts
-    assert letters(world) == []
-    assert world.effects() == [(record.key, 2)]
-
-
-def test_rights_that_are_missing_are_no_fault_of_the_event(world: World, server: Server) -> None:
-    """The carrier brings it again, uncounted, until an operator has put the database right."""
-    record = world.record(new_id(), 2)
-    with server.connect(str(world.consumer.engine.url.database)) as operator:
-        operator.execute("REVOKE INSERT ON inbox FROM intake_app")
-        with pytest.raises(ProgrammingError):
-            inbox_of(world).accept(record, len(DELAYS))
-        operator.execute("GRANT INSERT ON inbox TO intake_app")
-
-    inbox_of(world).accept(record, len(DELAYS))
-
-    assert letters(world) == []
-    assert world.effects() == [(record.key, 2)]
-
-
 def test_the_inbox_forgets_what_no_topic_keeps_any_more(world: World) -> None:
     old, recent = new_id(), new_id()
     with world.consumer.engine.begin() as connection:
@@ -347,61 +182,3 @@ def test_the_inbox_forgets_what_no_topic_keeps_any_more(world: World) -> None:
 
     with world.consumer.engine.connect() as connection:
         assert connection.execute(inbox.select()).one().event_id == recent
-
-
-ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)
-"""NUL and lone surrogates among it: a foreign writer sends what it likes."""
-ANY_RECORD = st.builds(
-    Record,
-    topic=st.just("intake.events"),
-    key=st.none() | ANY_TEXT,
-    headers=st.lists(
-        st.tuples(st.sampled_from(["ce_id", "ce_type"]) | ANY_TEXT, st.none() | st.binary(max_size=20)), max_size=4
-    ).map(tuple),
-    value=st.none() | st.binary(max_size=40),
-)
-
-
-def test_whatever_a_foreign_writer_sends_is_kept_once(world: World) -> None:
-    @settings(max_examples=40, deadline=None)
-    @given(ANY_RECORD)
-    def bring(record: Record) -> None:
-        before = len(letters(world))
-        box = inbox_of(world)
-
-        box.accept(record, 0)
-        kept = len(letters(world))
-        box.accept(record, 0)
-
-        assert kept in {before, before + 1}
-        assert len(letters(world)) == kept
-
-    bring()
-    assert letters(world)
-
-
-ODD = st.sampled_from(["ce_correlationid", "ce_causationid", "ce_traceparent", "ce_sequence", "ce_id"])
-ODDITIES = st.binary(max_size=300) | st.text(max_size=300).map(str.encode) | st.integers(0).map(lambda n: b"%019d" % n)
-
-
-def test_an_event_with_an_odd_header_has_its_effect_or_is_kept_and_is_never_tried_in_vain(world: World) -> None:
-    def count_on(session: Session, event: Counted) -> None:
-        count(session, event.counter_id)
-
-    @settings(max_examples=60, deadline=None)
-    @given(ODD, ODDITIES)
-    @example("ce_correlationid", b"a\x00b")
-    @example("ce_causationid", b"a\x00b")
-    @example("ce_correlationid", b"a" * 5000)
-    @example("ce_sequence", b"9" * 19)
-    def bring(name: str, value: bytes) -> None:
-        [counter] = world.counters(1)
-        sound = world.record(counter, 2, event_id=new_id())
-        headers = tuple(pair for pair in sound.headers if pair[0] != name)
-        odd = Record(sound.topic, sound.key, (*headers, (name, value)), sound.value)
-
-        box = Inbox(world.producer, {counted_by(world.service): count_on}, world.known)
-
-        assert exhaust(box, odd) == []
-
-    bring()

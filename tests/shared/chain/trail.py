@@ -7,11 +7,17 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, create_engine, func, insert, select, text
 from sqlalchemy.pool import NullPool
 
+from shared.chain import Ring
 from shared.chain.sealer import Sealer
+from shared.chain.verify import Verdict, verify
 from shared.contracts import KNOWN
 from shared.runtime import Runtime
+from shared.settings import parse_keys
 from shared.tables import audit, audit_seal
 from tests.harness import House
+
+ROWS = 12
+"""Rows of the trail that most tests harm."""
 
 ENTRY: dict[str, Any] = {
     "actor": "officer-7",
@@ -91,3 +97,13 @@ def tamper(house: House, *statements: str, service: str = "hotline") -> None:
     with owner_of(house, service) as connection:
         for statement in statements:
             connection.execute(text(statement))
+
+
+def found(house: House, runtime: Runtime, ring: Ring | None = None) -> Verdict:
+    witnesses = {"intake": house.runtime("intake").engine}
+    return verify("hotline", ring or ring_of(runtime), runtime.engine, witnesses)
+
+
+def ring_of(runtime: Runtime) -> Ring:
+    assert runtime.settings.audit_keys is not None
+    return Ring("hotline", parse_keys(runtime.settings.audit_keys))
