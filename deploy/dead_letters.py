@@ -81,7 +81,8 @@ def _options() -> argparse.ArgumentParser:
 
 
 def list_letters(opened: Mapping[str, Runtime], options: argparse.Namespace) -> None:
-    """Print a line for each letter."""
+    """Print a line for each letter; say so, beside the list, when there is none."""
+    listed = 0
     for service, session in _sessions(opened, "list_dead_letters"):
         letters = visible_letters(_operator()).order_by(col(DeadLetter.seq))
         if not options.all:
@@ -91,6 +92,9 @@ def list_letters(opened: Mapping[str, Runtime], options: argparse.Namespace) -> 
         record_listing(session, DeadLetter.__tablename__)
         for letter in session.exec(letters):
             _print_line(service, letter)
+            listed += 1
+    if not listed:
+        print("no dead letters", file=sys.stderr)
 
 
 def list_keys(opened: Mapping[str, Runtime], _options: argparse.Namespace) -> None:

@@ -190,3 +190,9 @@ def test_without_an_environment_it_says_what_is_missing() -> None:
     assert done.returncode == 2
     assert "INTAKE_DATABASE_URL" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_house_without_dead_letters_says_so_beside_an_empty_list(machine: Machine) -> None:
+    done = machine.run("list")
+
+    assert (done.code, done.said, done.complained) == (0, [], "no dead letters\n")
