@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import psycopg
@@ -172,7 +172,8 @@ class Relay:
         try:
             with ExitStack() as sending:
                 for row in rows:
-                    sending.enter_context(self._sending(row))
+                    if "ce_traceparent" in row.headers:
+                        sending.enter_context(self._sending(row))
                 await self._carrier.publish([_record(row) for row in rows])
         except CarrierDown:
             await asyncio.sleep(POLL_SECONDS)
@@ -182,11 +183,9 @@ class Relay:
         return len(rows) == BATCH
 
     def _sending(self, row: Any) -> AbstractContextManager[object]:
-        """Trace an event on its way, if the act behind it is traced."""
-        parent = row.headers.get("ce_traceparent")
-        if parent is None:
-            return nullcontext()
-        return span(self._tracer, f"send {row.topic}", SpanKind.PRODUCER, parent, event__type=row.headers["ce_type"])
+        """Trace an event on its way, as what follows from the act behind it."""
+        parent, kind = row.headers["ce_traceparent"], row.headers["ce_type"]
+        return span(self._tracer, f"send {row.topic}", SpanKind.PRODUCER, parent, event__type=kind)
 
 
 async def _bound(patience: asyncio.Timeout, stop: asyncio.Event) -> None:
