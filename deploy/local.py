@@ -25,9 +25,10 @@ from deploy.state import StateError, environment, make_folder, open_state
 from deploy.topology import LOOPBACK, SERVICES
 from services.referral.dispatcher import Dispatcher
 from shared import logging, migrations
+from shared.background import InternalServer
 from shared.bus.embedded import EmbeddedBus, EmbeddedCarrier, SecondProcessError
 from shared.logging import get_logger
-from shared.process import InternalServer, freeze
+from shared.process import freeze
 from shared.runtime import Runtime
 from shared.serve import ANSWER_SECONDS
 from shared.worker import Worker, stop_on_signals
@@ -99,7 +100,7 @@ def _run(state: Path, listener: socket.socket, began: float) -> None:
 
 def _runtime(service: str, owner_url: str) -> Runtime:
     """Open a service and bring its database to head where it is not."""
-    runtime: Runtime = _part(service, "app").runtime(_part(service, "settings").Settings())
+    runtime: Runtime = _part(service, "runtime").runtime(_part(service, "settings").Settings())
     if not migrations.at_head(runtime.engine, service):
         migrations.upgrade(service, owner_url)
     return replace(runtime, shares_process=True)

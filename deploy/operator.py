@@ -59,7 +59,7 @@ def runtimes() -> Iterator[dict[str, Runtime]]:
 
 def _open(service: str) -> Runtime:
     settings = import_module(f"services.{service}.settings").Settings()
-    runtime: Runtime = import_module(f"services.{service}.app").runtime(settings)
+    runtime: Runtime = import_module(f"services.{service}.runtime").runtime(settings)
     return runtime
 
 

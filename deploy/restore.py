@@ -112,7 +112,7 @@ def _runtime(service: str) -> Runtime:
     settings = import_module(f"services.{service}.settings").Settings(
         database_url=SecretStr(_url(f"{service.upper()}_DATABASE_URL", service + NEW))
     )
-    runtime: Runtime = import_module(f"services.{service}.app").runtime(settings)
+    runtime: Runtime = import_module(f"services.{service}.runtime").runtime(settings)
     return runtime
 
 

@@ -6,11 +6,11 @@ from datetime import date
 from sqlmodel import select
 
 from deploy.identity.demo import COUNSELLING_ORG, DEMO_AGENCY, LEGAL_AID_ORG, SHELTER_ORG
-from services.referral import app as referral_app
 from services.referral.models import Capacity, Organization, Service
+from services.referral.runtime import runtime as open_referral
 from services.referral.settings import Settings as ReferralSettings
-from services.registry import app as registry_app
 from services.registry.models import Agency, LicenceEvent, LicenceStatus
+from services.registry.runtime import runtime as open_registry
 from services.registry.settings import Settings as RegistrySettings
 from shared.clock import now
 from shared.contracts.referral import OrganizationListed, Population, ServiceType
@@ -79,7 +79,7 @@ def _sow_agency(registry: Runtime) -> None:
 
 def main() -> None:
     """Sow from a process of its own, with the environment of the services."""
-    opened = [referral_app.runtime(ReferralSettings()), registry_app.runtime(RegistrySettings())]
+    opened = [open_referral(ReferralSettings()), open_registry(RegistrySettings())]
     try:
         sow({runtime.service: runtime for runtime in opened})
     finally:

@@ -7,14 +7,11 @@ from typing import Any
 
 import anyio.to_thread
 import fastapi_swagger
-import prometheus_client
-from fastapi import APIRouter, FastAPI, Response
-from fastapi.concurrency import run_in_threadpool
+from fastapi import APIRouter, FastAPI
 from fastapi.dependencies.models import Dependant
 from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
-from fastapi.telemetry import TelemetryConfig
 from starlette.staticfiles import StaticFiles
 
 from shared import health, openapi, problems
@@ -25,11 +22,10 @@ from shared.letters.routes import letters_router
 from shared.metrics import Metrics
 from shared.middleware import RequestContext
 from shared.permissions import Permission
+from shared.probes import TELEMETRY, serve_health
 from shared.runtime import Runtime
 from shared.trail import trail_router
 
-TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-"""FastAPI's own is off, whatever the environment says: it tells paths, queries and exceptions as they came."""
 API_PAGE_ASSETS = Path(fastapi_swagger.__file__).parent / "resources"
 
 
@@ -106,32 +102,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     limiter.total_tokens = max(limiter.total_tokens, POOL_SIZE) if app.state.runtime.shares_process else POOL_SIZE
     yield
     app.state.runtime.close()
-
-
-def serve_health(app: FastAPI, prefix: str, checks: Mapping[str, Check]) -> None:
-    """Serve `livez` (the process runs), `readyz` (its checks hold) and `metrics` (Prometheus) below `prefix`."""
-    runtime: Runtime = app.state.runtime
-
-    def livez() -> dict[str, str]:
-        return {"status": "ok"}
-
-    async def readyz() -> JSONResponse:
-        results = await run_in_threadpool(health.run, checks)
-        return JSONResponse(results, 200 if all(results.values()) else 503)
-
-    def metrics() -> Response:
-        results = health.run(checks)
-        app.state.metrics.ready.set(all(results.values()))
-        if results.get("database", True):
-            health.measure(runtime, app.state.metrics)
-        return Response(
-            prometheus_client.generate_latest(app.state.metrics.registry), media_type="text/plain; version=0.0.4"
-        )
-
-    plain: Any = {"include_in_schema": False, "response_model": None}
-    app.add_api_route(f"{prefix}/livez", livez, **plain)
-    app.add_api_route(f"{prefix}/readyz", readyz, **plain)
-    app.add_api_route(f"{prefix}/metrics", metrics, **plain)
 
 
 def _serve_api_page(app: FastAPI, prefix: str, title: str) -> None:

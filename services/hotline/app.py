@@ -2,20 +2,13 @@
 
 from fastapi import FastAPI
 
-from services.hotline.access import VISIBLE
 from services.hotline.routes import ROUTERS
+from services.hotline.runtime import SERVICE, runtime
 from services.hotline.settings import Settings
 from shared import logging
 from shared.app import create_app
-from shared.process import freeze, open_runtime
+from shared.process import freeze
 from shared.runtime import Runtime
-
-SERVICE = "hotline"
-
-
-def runtime(settings: Settings) -> Runtime:
-    """Open what the hotline runs on."""
-    return open_runtime(SERVICE, settings, VISIBLE)
 
 
 def build(runtime: Runtime) -> FastAPI:

@@ -1,12 +1,12 @@
 """The hotline's event process: `python -m services.hotline.worker --port N`."""
 
-from services.hotline.app import runtime
 from services.hotline.handlers import HANDLERS
 from services.hotline.keys import KEYS
+from services.hotline.runtime import runtime
 from services.hotline.settings import Settings
+from shared.background import run_worker
 from shared.bus import Carrier
 from shared.contracts import KNOWN
-from shared.process import run_worker
 from shared.runtime import Runtime
 from shared.worker import Worker
 

@@ -2,20 +2,13 @@
 
 from fastapi import FastAPI
 
-from services.intake.access import FIGURES, VISIBLE
 from services.intake.routes import ROUTERS
+from services.intake.runtime import SERVICE, runtime
 from services.intake.settings import Settings
 from shared import logging
 from shared.app import create_app
-from shared.process import freeze, open_runtime
+from shared.process import freeze
 from shared.runtime import Runtime
-
-SERVICE = "intake"
-
-
-def runtime(settings: Settings) -> Runtime:
-    """Open what intake runs on."""
-    return open_runtime(SERVICE, settings, VISIBLE, FIGURES)
 
 
 def build(runtime: Runtime) -> FastAPI:

@@ -1,12 +1,12 @@
 """Intake's event process: `python -m services.intake.worker --port N`."""
 
-from services.intake.app import runtime
 from services.intake.handlers import APPLY, HANDLERS
 from services.intake.keys import KEYS
+from services.intake.runtime import runtime
 from services.intake.settings import Settings
+from shared.background import run_worker
 from shared.bus import Carrier
 from shared.contracts import KNOWN
-from shared.process import run_worker
 from shared.runtime import Runtime
 from shared.worker import Worker
 

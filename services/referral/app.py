@@ -2,20 +2,13 @@
 
 from fastapi import FastAPI
 
-from services.referral.access import FIGURES, VISIBLE
 from services.referral.routes import ROUTERS
+from services.referral.runtime import SERVICE, runtime
 from services.referral.settings import Settings
 from shared import logging
 from shared.app import create_app
-from shared.process import freeze, open_runtime
+from shared.process import freeze
 from shared.runtime import Runtime
-
-SERVICE = "referral"
-
-
-def runtime(settings: Settings) -> Runtime:
-    """Open what referral runs on."""
-    return open_runtime(SERVICE, settings, VISIBLE, FIGURES)
 
 
 def build(runtime: Runtime) -> FastAPI:

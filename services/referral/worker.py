@@ -1,12 +1,12 @@
 """Referral's event process: `python -m services.referral.worker --port N`."""
 
-from services.referral.app import runtime
 from services.referral.handlers import HANDLERS
 from services.referral.keys import KEYS
+from services.referral.runtime import runtime
 from services.referral.settings import Settings
+from shared.background import run_worker
 from shared.bus import Carrier
 from shared.contracts import KNOWN
-from shared.process import run_worker
 from shared.runtime import Runtime
 from shared.worker import Worker
 

@@ -2,20 +2,13 @@
 
 from fastapi import FastAPI
 
-from services.registry.access import VISIBLE
 from services.registry.routes import ROUTERS
+from services.registry.runtime import SERVICE, runtime
 from services.registry.settings import Settings
 from shared import logging
 from shared.app import create_app
-from shared.process import freeze, open_runtime
+from shared.process import freeze
 from shared.runtime import Runtime
-
-SERVICE = "registry"
-
-
-def runtime(settings: Settings) -> Runtime:
-    """Open what the registry runs on."""
-    return open_runtime(SERVICE, settings, VISIBLE)
 
 
 def build(runtime: Runtime) -> FastAPI:

@@ -1,12 +1,12 @@
 """The registry's event process: `python -m services.registry.worker --port N`."""
 
-from services.registry.app import runtime
 from services.registry.handlers import HANDLERS
 from services.registry.keys import KEYS
+from services.registry.runtime import runtime
 from services.registry.settings import Settings
+from shared.background import run_worker
 from shared.bus import Carrier
 from shared.contracts import KNOWN
-from shared.process import run_worker
 from shared.runtime import Runtime
 from shared.worker import Worker
 

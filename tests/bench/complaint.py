@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 
 from services.intake import app
+from services.intake.runtime import runtime as open_runtime
 from services.intake.settings import Settings
 from shared import logging
 from tests.bench.load import Request
@@ -55,7 +56,7 @@ def record(parts: Parts, database: str) -> Path:
     """Post one complaint in this process and keep, in a file, what was sent to the database for it."""
     logging.configure("bench", level=WARNING)
     os.environ.update(parts.environment)
-    runtime = app.runtime(Settings(database_url=parts.database.url("intake", database=database)))
+    runtime = open_runtime(Settings(database_url=parts.database.url("intake", database=database)))
     api = Api(app.build(runtime), base_url="http://127.0.0.1")
     headers = {"Authorization": f"Bearer {parts.token('osso_officer')}"}
     recorded = Recorded()

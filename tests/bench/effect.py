@@ -13,8 +13,8 @@ import psycopg
 
 from deploy.postgres import Server
 from deploy.topology import INTAKE, REFERRAL, Process
-from services.referral import app as referral
 from services.referral.models import Organization
+from services.referral.runtime import runtime as open_runtime
 from services.referral.settings import Settings
 from shared.contracts.referral import OrganizationListed
 from shared.db import conninfo
@@ -115,7 +115,7 @@ def _one_process(parts: Parts) -> Iterator[tuple[Runtime, str]]:
 @contextmanager
 def _source(environment: dict[str, str], url: str) -> Iterator[Runtime]:
     os.environ.update(environment)
-    runtime = referral.runtime(Settings(database_url=url))
+    runtime = open_runtime(Settings(database_url=url))
     try:
         yield runtime
     finally:

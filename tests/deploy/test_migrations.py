@@ -3,6 +3,7 @@
 import psycopg
 import pytest
 from alembic import command
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 from deploy.postgres import SERVICES, Server
@@ -24,6 +25,13 @@ def test_a_migrated_database_is_at_head_and_migrating_again_is_harmless(server: 
 
     engine.dispose()
     assert at_head
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_process_expects_the_same_newest_migrations_as_whoever_migrates(service: str) -> None:
+    heads = ScriptDirectory.from_config(migrations.config(service)).get_heads()
+
+    assert migrations.expected(service) == frozenset(heads)
 
 
 @pytest.mark.parametrize("statement", ["CREATE TABLE x (y int)", "ALTER TABLE outbox ADD z int", "DROP TABLE inbox"])

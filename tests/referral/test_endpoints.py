@@ -7,8 +7,9 @@ import pytest
 from sqlmodel import select
 from starlette.testclient import TestClient
 
-from services.referral.app import build, runtime
+from services.referral.app import build
 from services.referral.models import Endpoint
+from services.referral.runtime import runtime
 from shared.ids import new_id
 from tests.harness import House, new_key
 from tests.referral.partners import OTHER, Partners

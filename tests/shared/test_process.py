@@ -1,35 +1,34 @@
-"""How a worker comes to its brokers: by name and password, and in production never without."""
+"""What a process takes into memory at its start: nothing that it has no use for."""
 
-import secrets
-from typing import Any
+import subprocess
+import sys
 
 import pytest
 
-from shared.bus.kafka_brokers import Brokers
-from shared.process import _brokers, kafka_carrier
-from tests.shared.faults.world import open_runtime
+from deploy.topology import SERVICES
 
-NOWHERE = "postgresql+psycopg://nobody@127.0.0.1:9/nowhere"
-PRODUCTION: dict[str, Any] = {"env": "production", "oidc_issuer": "https://identity.test"}
+BACKGROUND = [f"services.{service.name}.worker" for service in SERVICES] + ["services.referral.dispatcher.__main__"]
 
 
-def test_a_worker_without_brokers_says_what_it_needs() -> None:
-    with pytest.raises(SystemExit, match="KAFKA_BOOTSTRAP is not set"):
-        kafka_carrier(open_runtime("intake", NOWHERE))
+def loaded(module: str) -> set[str]:
+    """Return the modules that a fresh interpreter holds once it has loaded one."""
+    asked = f"import sys, {module}; print(*sys.modules)"
+    return set(subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout.split())
 
 
-def test_in_production_brokers_that_let_in_anyone_are_refused() -> None:
-    runtime = open_runtime("intake", NOWHERE, kafka_bootstrap="kafka:9092", **PRODUCTION)
+@pytest.mark.parametrize("module", BACKGROUND)
+def test_a_background_process_loads_no_routes_and_nothing_that_migrates(module: str) -> None:
+    service = module.split(".")[1]
 
-    with pytest.raises(SystemExit, match="INTAKE_KAFKA_PASSWORD is not set"):
-        kafka_carrier(runtime)
+    modules = loaded(module)
+
+    assert module in modules
+    assert modules & {"alembic", "shared.app", f"services.{service}.app", f"services.{service}.routes"} == set()
 
 
-def test_a_worker_comes_under_its_own_name_and_shows_its_password_to_nobody() -> None:
-    password = secrets.token_urlsafe(32)
-    runtime = open_runtime("intake", NOWHERE, kafka_bootstrap="kafka:9092", kafka_password=password, **PRODUCTION)
+@pytest.mark.parametrize("service", [service.name for service in SERVICES])
+def test_an_api_process_loads_no_broker_and_nothing_that_migrates(service: str) -> None:
+    modules = loaded(f"services.{service}.app")
 
-    brokers = _brokers(runtime, "kafka:9092")
-
-    assert brokers == Brokers("kafka:9092", "intake", password)
-    assert password not in repr(brokers)
+    assert f"services.{service}.routes" in modules
+    assert modules & {"alembic", "aiokafka", f"services.{service}.worker"} == set()

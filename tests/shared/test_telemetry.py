@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from opentelemetry.trace import SpanKind
 
-from shared.app import TELEMETRY
+from shared.probes import TELEMETRY
 from shared.telemetry import OFF, headers, open_tracer, span, traceparent
 from tests.collector import Collector
 from tests.harness import House

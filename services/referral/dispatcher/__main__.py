@@ -1,9 +1,9 @@
 """`python -m services.referral.dispatcher --port N`."""
 
-from services.referral.app import runtime
 from services.referral.dispatcher import Dispatcher
+from services.referral.runtime import runtime
 from services.referral.settings import Settings
-from shared.process import run_loops
+from shared.background import run_loops
 
 if __name__ == "__main__":
     opened = runtime(Settings())
