@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 from opentelemetry.trace import SpanKind, Tracer
-from psycopg.rows import namedtuple_row
 from sqlmodel import Session
 
 from shared import ledger
@@ -32,6 +31,8 @@ RECONNECT_SECONDS = 0.5
 WAKE_SECONDS = 0.01
 """Between two wakes: under load one tells of many commits, and the first of them waits for nothing."""
 LAST_WORDS = 5.0
+OLDEST = "SELECT id, topic, key, headers, payload FROM outbox WHERE id <> ALL(%s) ORDER BY id LIMIT %s"
+Row = tuple[int, str, str, dict[str, str], bytes]
 
 log = get_logger("outbox")
 
@@ -140,52 +141,61 @@ class Relay:
         while not stop.is_set():
             try:
                 await self._session(stop)
-            except (psycopg.Error, OSError) as error:
-                log.warning("relay_lost_database", error=where(error))
+            except* (psycopg.Error, OSError) as lost:
+                log.warning("relay_lost_database", error=where(lost.exceptions[0]))
             finally:
                 self.leading = False
             await _pause(stop, RECONNECT_SECONDS)
 
     async def _session(self, stop: asyncio.Event) -> None:
-        connection = await psycopg.AsyncConnection.connect(
-            self._conninfo, autocommit=True, connect_timeout=5, row_factory=namedtuple_row
-        )
+        connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)
         async with connection:
             await self._lead(connection, stop)
             await connection.execute(f"LISTEN {CHANNEL}")
+            rows = await _oldest(connection)
             while not stop.is_set():
-                if not await self._relay_batch(connection):
+                if rows:
+                    rows = await self._carry(connection, rows)
+                else:
                     await _notified(connection, self._poll)
+                    rows = await _oldest(connection)
 
     async def _lead(self, connection: psycopg.AsyncConnection[Any], stop: asyncio.Event) -> None:
         while not stop.is_set() and not self.leading:
-            row = await (await connection.execute("SELECT pg_try_advisory_lock(%s) AS won", (LEADER_LOCK,))).fetchone()
-            self.leading = bool(row and row.won)
+            row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,))).fetchone()
+            self.leading = row == (True,)
             if not self.leading:
                 await _pause(stop, POLL_SECONDS)
 
-    async def _relay_batch(self, connection: psycopg.AsyncConnection[Any]) -> bool:
-        """Carry the oldest events; say whether more may wait."""
-        rows = await _oldest(connection)
-        if not rows:
-            return False
+    async def _carry(self, connection: psycopg.AsyncConnection[Any], rows: Sequence[Row]) -> Sequence[Row]:
+        """Carry these events and return those behind them, read meanwhile; or the oldest anew, if they were not taken."""
+        ids = [row[0] for row in rows]
+        async with asyncio.TaskGroup() as group:
+            reading = group.create_task(_behind(connection, ids))
+            sending = group.create_task(self._sent(rows))
+        if not sending.result():
+            await asyncio.sleep(POLL_SECONDS)
+            return await _oldest(connection)
+        # Deleting only what was acknowledged: a relay killed before this line carries the same events again.
+        await connection.execute("DELETE FROM outbox WHERE id = ANY(%s)", (ids,))
+        return reading.result()
+
+    async def _sent(self, rows: Sequence[Row]) -> bool:
+        """Say whether the carrier has all of these events for good."""
         try:
             with ExitStack() as sending:
-                for row in rows:
-                    if "ce_traceparent" in row.headers:
-                        sending.enter_context(self._sending(row))
+                for _, topic, _, headers, _ in rows:
+                    if "ce_traceparent" in headers:
+                        sending.enter_context(self._sending(topic, headers))
                 await self._carrier.publish([_record(row) for row in rows])
         except CarrierDown:
-            await asyncio.sleep(POLL_SECONDS)
-            return True
-        # Deleting only what was acknowledged: a relay killed before this line carries the same events again.
-        await connection.execute("DELETE FROM outbox WHERE id = ANY(%s)", ([row.id for row in rows],))
-        return len(rows) == BATCH
+            return False
+        return True
 
-    def _sending(self, row: Any) -> AbstractContextManager[object]:
+    def _sending(self, topic: str, headers: dict[str, str]) -> AbstractContextManager[object]:
         """Trace an event on its way, as what follows from the act behind it."""
-        parent, kind = row.headers["ce_traceparent"], row.headers["ce_type"]
-        return span(self._tracer, f"send {row.topic}", SpanKind.PRODUCER, parent, event__type=kind)
+        parent, kind = headers["ce_traceparent"], headers["ce_type"]
+        return span(self._tracer, f"send {topic}", SpanKind.PRODUCER, parent, event__type=kind)
 
 
 async def _bound(patience: asyncio.Timeout, stop: asyncio.Event) -> None:
@@ -194,16 +204,24 @@ async def _bound(patience: asyncio.Timeout, stop: asyncio.Event) -> None:
     patience.reschedule(asyncio.get_running_loop().time() + LAST_WORDS)
 
 
-async def _oldest(connection: psycopg.AsyncConnection[Any]) -> Sequence[Any]:
-    cursor = await connection.execute(
-        "SELECT id, topic, key, headers, payload FROM outbox ORDER BY id LIMIT %s", (BATCH,)
-    )
+async def _oldest(connection: psycopg.AsyncConnection[Any], passing: Sequence[int] = ()) -> Sequence[Row]:
+    """Read the oldest events apart from those that are on their way.
+
+    Passing over their very ids, never over all up to the last: what commits late stands before it.
+    """
+    # Not prepared: only in an array of constants does PostgreSQL look ids up by their hashes.
+    cursor = await connection.execute(OLDEST, (list(passing), BATCH), binary=True, prepare=False)
     return await cursor.fetchall()
 
 
-def _record(row: Any) -> Record:
-    headers = tuple((name, value.encode()) for name, value in row.headers.items())
-    return Record(row.topic, row.key, headers, bytes(row.payload))
+async def _behind(connection: psycopg.AsyncConnection[Any], ids: Sequence[int]) -> Sequence[Row]:
+    """Read what follows a full batch; behind a smaller one nothing was waiting."""
+    return await _oldest(connection, ids) if len(ids) == BATCH else ()
+
+
+def _record(row: Row) -> Record:
+    _, topic, key, headers, payload = row
+    return Record(topic, key, tuple([(name, value.encode()) for name, value in headers.items()]), payload)
 
 
 async def _notified(connection: psycopg.AsyncConnection[Any], seconds: float) -> None:

@@ -5,6 +5,7 @@ import contextlib
 import logging
 import random
 from collections.abc import Sequence
+from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -27,6 +28,7 @@ PROBE_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
 CONNECT_PAUSES = (0.2, 0.5, 1.0, 2.0)
 RESTART_SECONDS = 1.0
+KEYS_KNOWN = 16_384
 
 _Sized = tuple[Record, bytes | None, list[tuple[str, bytes | None]]]
 _partition_of = DefaultPartitioner()
@@ -205,15 +207,21 @@ async def _fill(
 ) -> tuple[dict[TopicPartition, BatchBuilder], list[_Sized]]:
     """Put the records into one batch per partition; what follows a full batch in its partition is left over."""
     topics = {record.topic for record, _, _ in waiting}
-    known = {topic: sorted(await producer.partitions_for(topic)) for topic in topics}
+    counts = {topic: len(await producer.partitions_for(topic)) for topic in topics}
     batches: dict[TopicPartition, BatchBuilder] = {}
     left: list[_Sized] = []
     for sized in waiting:
         record, key, headers = sized
-        place = TopicPartition(record.topic, _partition_of(key, known[record.topic], known[record.topic]))
+        place = _place(record.topic, key, counts[record.topic])
         if place not in batches:
             batches[place] = producer.create_batch()
         # A batch that could not take a record is closed, and takes none of the later ones either.
         if batches[place].append(timestamp=None, key=key, value=record.value, headers=headers) is None:
             left.append(sized)
     return batches, left
+
+
+@lru_cache(KEYS_KNOWN)
+def _place(topic: str, key: bytes | None, partitions: int) -> TopicPartition:
+    """Return where a key's records lie; hashing a key costs more than all else that is done to a record here."""
+    return TopicPartition(topic, _partition_of(key, range(partitions), None))
