@@ -21,6 +21,7 @@ from deploy.identity import ISSUER
 from deploy.identity.keys import ensure_key
 from deploy.kafka.broker import STATE as KAFKA_STATE
 from deploy.kafka.broker import Broker, BrokerError, install
+from deploy.nursery import Forked, Nursery, NurseryError
 from deploy.postgres import Server, ServerError
 from deploy.state import StateError, bus_passwords, environment, make_folder, open_state
 from deploy.topology import (
@@ -46,6 +47,8 @@ class StackError(Exception):
 class Stack:
     """The whole house as it runs on a server, on this machine; parts can be killed and started again by name."""
 
+    _nursery: Nursery
+
     def __init__(self, state: Path) -> None:
         self.state = state
         self.public_url = f"http://{LOOPBACK}:{GATEWAY_PORT}"
@@ -53,7 +56,7 @@ class Stack:
         self.broker = Broker(KAFKA_STATE, KAFKA_PORT, data=state / "kafka", passwords=bus_passwords(state))
         passes = {topology.IDENTITY: topology.ISSUER_PASSES}
         self.gateway = Gateway(state / "gateway", GATEWAY_PORT, topology.stack_upstreams(), passes=passes)
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Forked] = {}
         self._environment: dict[str, str] = {}
         self._parts = ExitStack()
 
@@ -73,6 +76,8 @@ class Stack:
         make_folder(self.state / "logs")
         ensure_key(make_folder(self.state / "identity"))
         install(KAFKA_STATE)
+        # It loads while the others start.
+        self._nursery = self._parts.enter_context(Nursery(self.described(), self.state / "logs" / "nursery.log"))
         self._parts.callback(self.database.stop)
         self.database.start()
         self.database.prepare()
@@ -110,14 +115,7 @@ class Stack:
         kept_back = {*others, KAFKA_ADMIN_SETTING}.difference(process.own_settings)
         given = {name: value for name, value in self._environment.items() if name not in kept_back}
         with log:
-            self.processes[process.name] = subprocess.Popen(
-                [sys.executable, *process.arguments],
-                env={**os.environ, **given},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+            self.processes[process.name] = self._nursery.fork(process, {**os.environ, **given}, log)
 
     def wait_ready(self) -> None:
         """Return when every process answers its readiness path with 200; raise `StackError` naming who does not."""
@@ -128,7 +126,7 @@ class Stack:
                 for process in list(waiting.values()):
                     if _is_ready(client, process):
                         del waiting[process.name]
-                    elif self.processes[process.name].poll() is not None or time.monotonic() > deadline:
+                    elif self.processes[process.name].ended() or time.monotonic() > deadline:
                         message = f"{process.name} did not start: see {self.state / 'logs' / process.name}.log"
                         raise StackError(message)
                 time.sleep(0.05)
@@ -166,7 +164,7 @@ class Stack:
         for process in self.processes.values():
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            except TimeoutError:
                 process.kill()
                 process.wait()
 
@@ -192,7 +190,7 @@ def main() -> None:
             welcome.show(stack.public_url, stack.state, seconds=time.monotonic() - began, note=stack.database.note)
             stop.wait()
             print("stopping ...", flush=True)
-    except (StackError, StateError, ServerError, BrokerError, GatewayError) as error:
+    except (StackError, StateError, ServerError, BrokerError, GatewayError, NurseryError) as error:
         raise SystemExit(f"baoho: {error}") from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

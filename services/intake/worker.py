@@ -16,5 +16,10 @@ def build(runtime: Runtime, carrier: Carrier) -> Worker:
     return Worker(runtime, carrier, HANDLERS, KNOWN, apply=APPLY, keys=KEYS)
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Work until SIGTERM."""
     run_worker(runtime(Settings()), build)
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import httpx
 import psycopg
@@ -16,6 +16,7 @@ import psycopg
 from deploy.identity import ISSUER
 from deploy.identity.demo import mint
 from deploy.identity.keys import ensure_key
+from deploy.nursery import Forked, Nursery
 from deploy.postgres import Server
 from deploy.state import environment, make_folder, open_state
 from deploy.topology import LOOPBACK, SERVICES, Process, Service
@@ -33,7 +34,7 @@ class Running:
     """A process that answers: where, and what it has used."""
 
     url: str
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | Forked
 
     def cpu_seconds(self) -> float:
         """Return the seconds of processor time used so far, by the program and by the kernel for it."""
@@ -42,9 +43,7 @@ class Running:
 
     def resident_mib(self) -> float:
         """Return the memory in use: pages shared with other processes are counted in parts."""
-        lines = Path(f"/proc/{self.process.pid}/smaps_rollup").read_text().splitlines()
-        [pss] = [line for line in lines if line.startswith("Pss:")]
-        return int(pss.split()[1]) / KIB
+        return memory_mib(self.process.pid)
 
 
 class Parts:
@@ -108,30 +107,28 @@ class Parts:
             [running] = self.start(ends, [process], more)
             yield running
 
-    def start(self, ends: ExitStack, processes: Sequence[Process], more: Mapping[str, str]) -> list[Running]:
-        """Start processes at once, and return when all of them answer; they stop with `ends`."""
-        running = [self._launch(ends, process, more) for process in processes]
-        for one, process in zip(running, processes, strict=True):
-            self._await(one, process)
+    def start(
+        self, ends: ExitStack, processes: Sequence[Process], more: Mapping[str, str], nursery: Nursery | None = None
+    ) -> list[Running]:
+        """Start processes at once, each by itself or from a nursery; return when all answer; they stop with `ends`."""
+        running = [self._launch(ends, process, more, nursery) for process in processes]
+        with httpx.Client(timeout=2, trust_env=False) as client:
+            for one, process in zip(running, processes, strict=True):
+                self._await(client, one, process)
         return running
 
-    def _launch(self, ends: ExitStack, process: Process, more: Mapping[str, str]) -> Running:
+    def _launch(self, ends: ExitStack, process: Process, more: Mapping[str, str], nursery: Nursery | None) -> Running:
+        environment = {**os.environ, **self.environment, **more}
         with (self.logs / f"{process.name}.log").open("wb") as log:
-            started = subprocess.Popen(
-                [sys.executable, *process.arguments],
-                env={**os.environ, **self.environment, **more},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+            started = nursery.fork(process, environment, log) if nursery else _executed(process, environment, log)
         ends.callback(started.wait, STOP_SECONDS)
         ends.callback(started.terminate)
         return Running(f"http://{LOOPBACK}:{process.port}", started)
 
-    def _await(self, running: Running, process: Process) -> None:
+    def _await(self, client: httpx.Client, running: Running, process: Process) -> None:
         deadline = time.monotonic() + READY_SECONDS
-        while not _answers(running.url + process.ready):
-            if running.process.poll() is not None or time.monotonic() > deadline:
+        while not _answers(client, running.url + process.ready):
+            if _has_ended(running.process) or time.monotonic() > deadline:
                 message = f"{process.name} did not start: see {self.logs / process.name}.log"
                 raise SystemExit(message)
             time.sleep(0.02)
@@ -150,8 +147,24 @@ class Parts:
         self._ends.enter_context(self.running(Process("identity", serve, port, "/identity/livez"), {}))
 
 
-def _answers(url: str) -> bool:
+def memory_mib(pid: int) -> float:
+    """Return the memory a process uses: pages shared with others are counted in parts (PSS)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    [pss] = [line for line in lines if line.startswith("Pss:")]
+    return int(pss.split()[1]) / KIB
+
+
+def _executed(process: Process, environment: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    command = [sys.executable, *process.arguments]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def _has_ended(process: subprocess.Popen[bytes] | Forked) -> bool:
+    return process.ended() if isinstance(process, Forked) else process.poll() is not None
+
+
+def _answers(client: httpx.Client, url: str) -> bool:
     try:
-        return httpx.get(url, timeout=2, trust_env=False).status_code == httpx.codes.OK
+        return client.get(url).status_code == httpx.codes.OK
     except httpx.HTTPError:
         return False

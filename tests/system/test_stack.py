@@ -18,6 +18,7 @@ from deploy.kafka import broker
 from deploy.stack import Stack
 from deploy.state import open_state, secrets_of
 from deploy.topology import SERVICES
+from tests.memory import holds
 from tests.requirements import missing
 from tests.system.chaos.ears import Ears
 from tests.system.chaos.reckoning import messages, owed, rows
@@ -76,11 +77,8 @@ def test_the_gateway_hides_metrics_and_the_services_trust_only_it(stack: Stack) 
 
 def test_every_trail_is_sealed_and_witnessed_and_only_the_workers_hold_the_keys(stack: Stack) -> None:
     verified = run("deploy.audit_verify", "--state", str(stack.state))
-    holders = {
-        name
-        for name, process in stack.processes.items()
-        if b"_AUDIT_KEYS=" in Path(f"/proc/{process.pid}/environ").read_bytes()
-    }
+    keys = [value for name, value in secrets_of(stack.state).items() if name.endswith("_AUDIT_KEYS")]
+    holders = {name for name, process in stack.processes.items() if any(holds(process.pid, key) for key in keys)}
 
     assert verified.returncode == 0, verified.stdout + verified.stderr
     assert len(re.findall(r"[1-9]\d* rows sealed, all whole, witnessed up to row [1-9]", verified.stdout)) == len(
@@ -110,8 +108,7 @@ def test_a_process_is_given_no_password_and_no_key_of_another(stack: Stack) -> N
 
     for process in stack.described():
         pid = stack.processes[process.name].pid
-        given = Path(f"/proc/{pid}/environ").read_text()
-        held = {name for name, value in secret.items() if value in given}
+        held = {name for name, value in secret.items() if holds(pid, value)}
         assert held == set(process.own_settings) & set(secret), process.name
 
 
