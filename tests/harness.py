@@ -25,6 +25,7 @@ from shared.inbox import Inbox
 from shared.metrics import Metrics
 from shared.runtime import Act, Runtime
 from shared.tables import outbox
+from tests import databases
 
 LINK_KEYS = f"k1:{b64encode(secrets.token_bytes(32)).decode()}"
 
@@ -81,6 +82,8 @@ class House:
         self._runtimes: dict[str, Runtime] = {}
         self._apps: dict[str, FastAPI | None] = {}
         self._clients: dict[str, Api] = {}
+        self._databases: dict[str, str] = {}
+        self._altered: set[str] = set()
 
     def settings(self, service: str, **changes: Any) -> Any:
         """Return a service's settings on its cloned database."""
@@ -101,13 +104,20 @@ class House:
         return kind(**{**values, **changes})
 
     def url(self, service: str, role: Any = "app") -> str:
-        """Return the address of a service's cloned database, made at first use."""
-        return self._server.url(service, role, database=self._database(service))
+        """Return the address of a service's database; its owner, who may alter it, is the last who uses it."""
+        if role == "owner":
+            self._altered.add(service)
+        return self._server.url(service, role, database=self.database(service))
+
+    def database(self, service: str) -> str:
+        """Return the name of a service's database, taken at first use."""
+        if service not in self._databases:
+            self._databases[service] = databases.take(self._server, service, f"{self._name}_{service}")
+        return self._databases[service]
 
     def runtime(self, service: str) -> Runtime:
         """Return a service's runtime, opened at first use."""
         if service not in self._runtimes:
-            self._server.clone(service, self._database(service))
             opened = import_module(f"services.{service}.app").runtime(self.settings(service))
             self._runtimes[service], self._apps[service] = _take(service, opened)
         return self._runtimes[service]
@@ -163,16 +173,18 @@ class House:
         return Inbox(self.runtime(service), handlers, KNOWN, **options)
 
     def close(self) -> None:
-        """Let everything go and drop the databases."""
+        """Let everything go, and hand on the databases whose tables nobody altered."""
         for client in self._clients.values():
             client.close()
         for service, runtime in self._runtimes.items():
             runtime.close()
             _idle.setdefault(service, []).append((runtime, self._apps[service]))
-            self._server.drop(self._database(service))
-
-    def _database(self, service: str) -> str:
-        return f"{self._name}_{service}"
+        while self._databases:
+            service, name = self._databases.popitem()
+            if service in self._altered:
+                self._server.drop(name)
+            else:
+                databases.hand_on(self._server, service, name)
 
     def _waiting(self, service: str) -> list[RowMapping]:
         with self.runtime(service).engine.connect() as connection:

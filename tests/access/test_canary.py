@@ -38,7 +38,7 @@ def listener(server: Server, issuer: tuple[str, Path], token: Any) -> Iterator[L
 
 
 def databases(server: Server, house: ListeningHouse) -> dict[str, list[bytes]]:
-    return {f"database {service}": [dump_of(server, house._database(service))] for service in SERVICES}
+    return {f"database {service}": [dump_of(server, house.database(service))] for service in SERVICES}
 
 
 @pytest.mark.parametrize("name", NEEDLES)

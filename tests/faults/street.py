@@ -46,10 +46,6 @@ class Street(House):
         """Return where a process answers."""
         return f"http://127.0.0.1:{self.ports[name]}"
 
-    def database(self, service: str) -> str:
-        """Return the name of a service's database."""
-        return self._database(service)
-
     def start(self, *names: str) -> None:
         """Start processes and return when all are ready."""
         for name in names:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from deploy.postgres import Server
+from tests import databases
 from tests.harness import House
 from tests.shared.faults.fetching import Asker, served
-from tests.shared.faults.world import CONSUMER, World, empty, make_tables, open_runtime
+from tests.shared.faults.world import CONSUMER, World, make_tables, open_runtime
 
 _numbers = itertools.count()
 
@@ -19,12 +20,12 @@ _numbers = itertools.count()
 @pytest.fixture(scope="session")
 def two_databases(server: Server) -> Iterator[dict[str, str]]:
     """Two databases with the kit's tables, each by the service whose roles it is reached with."""
-    databases = {service: f"world{os.getpid()}_{service}" for service in ("hotline", "intake")}
-    for service, database in databases.items():
+    two = {service: f"world{os.getpid()}_{service}" for service in ("hotline", "intake")}
+    for service, database in two.items():
         server.clone(service, database)
         make_tables(server.url(service, "owner", database=database))
-    yield databases
-    for database in databases.values():
+    yield two
+    for database in two.values():
         server.drop(database)
 
 
@@ -32,7 +33,8 @@ def two_databases(server: Server) -> Iterator[dict[str, str]]:
 def world(server: Server, two_databases: dict[str, str]) -> Iterator[World]:
     """A counting service, under a name and with a topic of its own, and one that notes its events; nothing happened yet."""
     for database in two_databases.values():
-        empty(server, database)
+        with server.connect(database) as connection:
+            databases.empty(connection)
     urls = [server.url(service, database=database) for service, database in two_databases.items()]
     producer = open_runtime(f"count{os.getpid()}x{next(_numbers)}", urls[0], pool_size=24)
     consumer = open_runtime(CONSUMER, urls[1])

@@ -39,7 +39,7 @@ def played(server: Server, issuer: tuple[str, Path]) -> Iterator[Names]:
     Journey(Listener(house, token)).play()
     for service in SERVICES:
         house.runtime(service).close()
-    yield {service: f"{name}_{service}" for service in SERVICES}
+    yield {service: house.database(service) for service in SERVICES}
     house.close()
 
 

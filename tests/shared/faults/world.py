@@ -11,12 +11,10 @@ from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
-from psycopg.sql import SQL, Identifier
 from sqlalchemy import BigInteger, Column, Identity, Integer, Table, UniqueConstraint, Uuid, create_engine, insert
 from sqlmodel import Session, SQLModel, select
 
 from deploy.identity import ISSUER
-from deploy.postgres import Server
 from shared.access import locked, store
 from shared.bus import Accept, Carrier, Record
 from shared.bus.embedded import EmbeddedBus, EmbeddedCarrier
@@ -31,7 +29,6 @@ from shared.ids import new_id
 from shared.outbox import publish
 from shared.runtime import Act, Runtime
 from shared.settings import ServiceSettings
-from shared.tables import kit
 
 SOAK = os.environ.get("SOAK") == "1"
 """The full size of the long tests (`make soak`); a smaller one otherwise."""
@@ -113,17 +110,6 @@ def make_tables(owner_url: str) -> None:
     engine = create_engine(owner_url)
     _registry.metadata.create_all(engine)
     engine.dispose()
-
-
-def empty(server: Server, database: str) -> None:
-    """Send away whom an earlier test left behind, and let nothing have happened."""
-    names = SQL(", ").join(Identifier(name) for name in (*kit.tables, *_registry.metadata.tables))
-    with server.connect(database) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
-        connection.execute(SQL("TRUNCATE {} RESTART IDENTITY").format(names))
 
 
 @dataclass(frozen=True, slots=True)
