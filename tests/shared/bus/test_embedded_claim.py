@@ -14,6 +14,11 @@ from tests.shared.faults.bus_process import REFUSED
 from tests.shared.faults.plan import Plan, ended
 from tests.shared.faults.world import CONSUMER, World, embedded
 
+CLAIMS = (
+    "FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+
 
 def bus_of(world: World) -> EmbeddedBus:
     engines = {world.service: world.producer.engine, CONSUMER: world.consumer.engine}
@@ -34,7 +39,13 @@ def test_a_second_process_is_refused_and_the_first_keeps_working(world: World) -
     bus.close()
 
 
-def test_when_the_first_process_is_killed_the_next_may_start(world: World) -> None:
+def is_claimed(world: World, server: Server) -> bool:
+    """Whether somebody holds the mailbox: asked without trying to take it, which would turn away who comes just then."""
+    with server.connect(str(world.consumer.engine.url.database)) as connection:
+        return bool(connection.execute(f"SELECT 1 {CLAIMS}").fetchall())
+
+
+def test_when_the_first_process_is_killed_the_next_may_start(world: World, server: Server) -> None:
     first = Plan.of(world).start("bus_process")
 
     def refused() -> bool:
@@ -47,7 +58,8 @@ def test_when_the_first_process_is_killed_the_next_may_start(world: World) -> No
         return False
 
     async def story() -> None:
-        await until(refused, "the child holds the bus")
+        await until(lambda: is_claimed(world, server), "the child holds the bus")
+        assert refused()
         first.kill()
         await ended(first)
         await until(lambda: not refused(), "the bus is free")
@@ -58,10 +70,7 @@ def test_when_the_first_process_is_killed_the_next_may_start(world: World) -> No
 def end_claim(world: World, server: Server) -> None:
     """End the session that holds the mailbox, as a restart of the database would."""
     with server.connect(str(world.consumer.engine.url.database)) as connection:
-        connection.execute(
-            "SELECT pg_terminate_backend(pid, 10000) FROM pg_locks WHERE locktype = 'advisory' AND granted"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-        )
+        connection.execute(f"SELECT pg_terminate_backend(pid, 10000) {CLAIMS}")
 
 
 def test_a_claim_that_is_lost_is_taken_anew_before_anything_is_drained(world: World, server: Server) -> None:
