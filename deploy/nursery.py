@@ -139,7 +139,7 @@ def main() -> None:
     # A collection would touch every object, and a freed place be written anew: each a page that is shared no longer.
     gc.disable()
     for name in (*LATE, *sys.argv[2:]):
-        _entry(name)
+        entry(name)
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     if handles := _forked(control):
@@ -147,7 +147,7 @@ def main() -> None:
         _become(*handles)
 
 
-def _entry(name: str) -> Any:
+def entry(name: str) -> Any:
     """Load what `python -m NAME` would run, under its own name."""
     module = import_module(name)
     return import_module(f"{name}.__main__") if hasattr(module, "__path__") else module
@@ -182,7 +182,7 @@ def _become(line: int, log: int) -> None:
     _rename([sys.executable, *arguments])
     gc.enable()
     _, name, *sys.argv[1:] = arguments
-    sys.exit(_entry(name).main())
+    sys.exit(entry(name).main())
 
 
 def _rename(words: Sequence[str]) -> None:

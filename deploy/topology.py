@@ -45,7 +45,10 @@ SHARED_SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process: its name in the stack and in Compose, what follows `python`, its port, its readiness path."""
+    """One process: its name in the stack and in Compose, what follows `python`, its port, its readiness path.
+
+    What follows is `-m` and a module with a `main()`, which the stack calls in a fork (deploy/nursery.py).
+    """
 
     name: str
     arguments: tuple[str, ...]

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import gc
 import socket
 from types import FrameType
 
@@ -42,6 +43,15 @@ class HttpServer(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
+def load(config: uvicorn.Config) -> None:
+    """Load the app, with no search for garbage meanwhile: there is none, and it would take a sixth of a start."""
+    gc.disable()
+    try:
+        config.load()
+    finally:
+        gc.enable()
+
+
 def main() -> None:
     """Serve one app until SIGTERM."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -62,6 +72,7 @@ def main() -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=ANSWER_SECONDS,
     )
+    load(config)
     HttpServer(config).run()
 
 

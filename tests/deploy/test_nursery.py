@@ -12,19 +12,19 @@ import httpx
 import pytest
 
 from deploy.identity.keys import ensure_key
-from deploy.nursery import Forked, Nursery, NurseryError
+from deploy.nursery import Forked, Nursery, NurseryError, entry
 from deploy.topology import SERVICES, Process
 from tests.harness import free_port
 from tests.memory import holds
 
+EVERY = [process for service in SERVICES for process in service.processes()]
 DRAWING = Process("drawing", ("-m", "tests.deploy.drawing"), 0, "")
 DEADLINE = 60.0
 
 
 @pytest.fixture(scope="module")
 def nursery(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    every = [process for service in SERVICES for process in service.processes()]
-    with Nursery([*every, DRAWING], tmp_path_factory.mktemp("nursery") / "log") as started:
+    with Nursery([*EVERY, DRAWING], tmp_path_factory.mktemp("nursery") / "log") as started:
         yield started
 
 
@@ -57,6 +57,13 @@ def answering(process: Process) -> bool:
             except httpx.TransportError:
                 time.sleep(0.05)
     return False
+
+
+@pytest.mark.parametrize("process", EVERY, ids=lambda process: process.name)
+def test_each_process_of_the_stack_is_a_module_with_a_main(process: Process) -> None:
+    _, name, *_ = process.arguments
+
+    assert callable(entry(name).main)
 
 
 def test_two_siblings_draw_nothing_alike(nursery: Nursery, tmp_path: Path) -> None:

@@ -1,17 +1,20 @@
 """A server that is told to stop: what was accepted is answered, on kept connections too, and nothing new is taken."""
 
+import gc
 import json
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http.client import HTTPConnection
+from typing import Any
 
+import pytest
 import uvicorn
 
 from shared.auth import PUBLIC
 from shared.edge import router
-from shared.serve import HttpServer
+from shared.serve import HttpServer, load
 from tests.specimen import dry_runtime, specimen
 
 PATIENCE = 20
@@ -130,3 +133,20 @@ def test_a_silent_connection_and_a_request_that_never_ends_hold_nobody() -> None
     assert (answer.status, answer.getheader("retry-after")) == (503, "2")
     assert problem["type"] == "urn:baoho:problem:unavailable"
     assert not thread.is_alive()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_collector_rests_while_an_app_is_loaded_and_works_afterwards(*, fails: bool) -> None:
+    worked = []
+
+    def create() -> Any:
+        worked.append(gc.isenabled())
+        if fails:
+            raise SystemExit("it does not start")
+        return Slow().app
+
+    with pytest.raises(SystemExit) if fails else nullcontext():
+        load(uvicorn.Config(create, factory=True, log_config=None))
+
+    assert worked == [False]
+    assert gc.isenabled()
