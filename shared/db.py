@@ -2,10 +2,12 @@
 
 from typing import Any
 
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from shared.driver import Connection
 
 POOL_SIZE = 16
 """Also the number of request threads: more would only wait for a connection."""
@@ -21,15 +23,28 @@ BUSY = ("25P03", "25P04", "40", "55P03", "57014")
 
 def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> Engine:
     """Return an engine whose errors never show parameters, and whose connections are checked when taken."""
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=10,
-        pool_pre_ping=True,
         hide_parameters=True,
+        use_native_hstore=False,
         connect_args={"options": OPTIONS, "connect_timeout": 5, **VANISHED},
     )
+    event.listen(engine, "do_connect", _connect)
+    event.listen(engine, "checkout", _refuse_ended)
+    return engine
+
+
+def _connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Connection:
+    return Connection.open(*arguments, **parameters)
+
+
+def _refuse_ended(connection: Any, _record: Any, _proxy: Any) -> None:
+    """Let the pool replace a connection that the server has ended; to see it takes no journey."""
+    if not connection.is_silent():
+        raise DisconnectionError
 
 
 def conninfo(url: str) -> str:

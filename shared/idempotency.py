@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, func, insert, select
+from psycopg.rows import DictRow, dict_row
+from sqlalchemy import delete
 from sqlmodel import Session, col
 
+from shared import ledger
 from shared.clock import now
 from shared.errors import IdempotencyKeyRequired, IdempotencyKeyReused, NotFound, RequestInFlight
+from shared.ledger import driver_of
 from shared.people import open_for, people_in_hand, seal_for
 from shared.runtime import act_of, runtime_of
 from shared.tables import idempotency
@@ -17,6 +20,8 @@ from shared.tables import idempotency
 KEY_FORM = re.compile(r"[A-Za-z0-9_-]{1,128}")
 KEPT = timedelta(hours=24)
 """How long an answer can be asked for again."""
+LOCK = "SELECT pg_try_advisory_xact_lock(key) FROM unnest(%(locks)s::bigint[]) AS key"
+STORED = "SELECT * FROM idempotency WHERE key_mac = ANY(%(key_macs)s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +50,25 @@ def take_key(session: Session, principal: Any, key: str | None, path: str, body:
     parts = (act.actor.encode(), act.operation.encode(), path.encode(), key.encode())
     # Every service key locks: while keys change, two processes may share but one of theirs, and must meet at its lock.
     key_macs = vault.macs("idempotency-key", *parts)
-    locks = [func.pg_try_advisory_xact_lock(int.from_bytes(mac[:8], signed=True)) for mac in key_macs]
-    if not all(session.connection().execute(select(*locks)).one()):
-        raise RequestInFlight
-    known = select(idempotency).where(idempotency.c.key_mac.in_(key_macs))
-    stored = session.connection().execute(known).mappings().first()
+    stored = _locked(session, key_macs)
     if stored is not None:
         raise Replay(_again(session, principal, stored, body))
     session.info["idempotency"] = (key_macs[0], vault.mac("idempotency-body", body))
+
+
+def _locked(session: Session, key_macs: list[bytes]) -> DictRow | None:
+    """Lock the key, or raise `RequestInFlight`; return what is stored under it.
+
+    Both go to the server together, and it sees the answer of whoever held the lock before.
+    """
+    driver = driver_of(session)
+    locks = [int.from_bytes(mac[:8], signed=True) for mac in key_macs]
+    with driver.together():
+        locked = driver.execute(LOCK, {"locks": locks})
+        stored = driver.cursor(row_factory=dict_row).execute(STORED, {"key_macs": key_macs})
+    if not all(taken for (taken,) in locked):
+        raise RequestInFlight
+    return stored.fetchone()
 
 
 def keep_answer(session: Session, answer: Answer) -> None:
@@ -68,19 +84,18 @@ def keep_answer(session: Session, answer: Answer) -> None:
     about = people_in_hand(session)
     vault = runtime_of(session).vault
     sealed = vault.encrypt("answer", answer.body, key_mac)
-    session.connection().execute(
-        insert(idempotency).values(
-            key_mac=key_mac,
-            body_mac=body_mac,
-            status=answer.status,
-            headers=answer.headers,
-            answer=seal_for(session, about, sealed, key_mac),
-            key_id=vault.current,
-            people=about,
-            row_kind=row.__tablename__ if row is not None else None,
-            row_id=row.id if row is not None else None,
-        )
-    )
+    kept = {
+        "key_mac": key_mac,
+        "body_mac": body_mac,
+        "status": answer.status,
+        "headers": answer.headers,
+        "answer": seal_for(session, about, sealed, key_mac),
+        "key_id": vault.current,
+        "people": about,
+        "row_kind": row.__tablename__ if row is not None else None,
+        "row_id": row.id if row is not None else None,
+    }
+    ledger.append(session, idempotency, kept)
 
 
 def forget_old_keys(session: Session) -> None:
@@ -88,7 +103,7 @@ def forget_old_keys(session: Session) -> None:
     session.connection().execute(delete(idempotency).where(idempotency.c.created_at < now() - KEPT))
 
 
-def _again(session: Session, principal: Any, stored: RowMapping, body: bytes) -> Answer:
+def _again(session: Session, principal: Any, stored: DictRow, body: bytes) -> Answer:
     if stored["body_mac"] not in runtime_of(session).vault.macs("idempotency-body", body):
         raise IdempotencyKeyReused
     if stored["row_kind"] is not None:

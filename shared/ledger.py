@@ -1,28 +1,42 @@
 """The ledger of a transaction: rows that are only ever added, such as audit rows and events, written together at its end."""
 
-from typing import Any
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, cast
 
-from sqlalchemy import Table, event, insert
+from sqlalchemy import Dialect, Insert, Table, event, insert
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import SessionTransaction
 
+from shared.driver import Connection, Statement
 
-def append(session: OrmSession, table: Table, row: dict[str, Any]) -> None:
-    """Add a row; it is stored when the transaction commits, or the savepoint within which it was added."""
+DIALECT: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
+PARAMETERS = 50
+"""The most in one statement: the driver keeps what it knows of a statement with so many, and reads a longer one anew."""
+Row = dict[str, Any]
+
+
+def append(session: OrmSession, into: Table | Insert, row: Row) -> None:
+    """Add a row; it is stored when the transaction commits, unless the savepoint within which it was added is undone.
+
+    `into` is a table, or an insert of the module's own whose parameters `row` gives.
+    """
     if not session.in_transaction():
         session.begin()
-    session.info.setdefault("ledger", []).append((session.get_nested_transaction(), table, row))
+    session.info.setdefault("ledger", []).append((session.get_nested_transaction(), into, row))
 
 
 @event.listens_for(OrmSession, "before_commit")
 def _write(session: OrmSession) -> None:
-    """Write what was added, one statement for each table, after all else and while every row is still locked."""
+    """Give what was added to the commit, to be written after all else and while every row is still locked."""
     session.flush()
-    added: dict[Table, list[dict[str, Any]]] = {}
-    for _, table, row in session.info.pop("ledger", ()):
-        added.setdefault(table, []).append(row)
-    for table, rows in added.items():
-        session.connection().execute(insert(table).inline(), rows)
+    added = session.info.pop("ledger", [])
+    if (savepoint := session.get_nested_transaction()) is not None:
+        outer = savepoint.parent if savepoint.parent and savepoint.parent.nested else None
+        session.info["ledger"] = [(outer if within is savepoint else within, *entry) for within, *entry in added]
+    elif added:
+        driver_of(session).last += _statements(added)
 
 
 @event.listens_for(OrmSession, "after_soft_rollback")
@@ -30,3 +44,38 @@ def _forget(session: OrmSession, undone: SessionTransaction) -> None:
     """Drop what was added within the transaction, or the savepoint, that is undone."""
     kept = [entry for entry in session.info.pop("ledger", ()) if undone.nested and entry[0] is not undone]
     session.info["ledger"] = kept
+
+
+def driver_of(session: OrmSession) -> Connection:
+    """Return the driver's connection of this transaction, for what is sent past SQLAlchemy."""
+    return cast("Connection", session.connection().connection.driver_connection)
+
+
+def _statements(added: list[tuple[Any, Table | Insert, Row]]) -> Iterator[Statement]:
+    """Return the statements that write the rows, table by table in the order in which they were first added to."""
+    rows: dict[tuple[Table | Insert, tuple[str, ...]], list[Row]] = {}
+    for _, into, row in added:
+        rows.setdefault((into, tuple(row)), []).append(row)
+    for (into, columns), some in rows.items():
+        at_once = max(1, PARAMETERS // len(columns)) if isinstance(into, Table) else 1
+        for first in range(0, len(some), at_once):
+            yield _statement(into, columns, some[first : first + at_once])
+
+
+def _statement(into: Table | Insert, columns: tuple[str, ...], rows: list[Row]) -> Statement:
+    text, binds = _compiled(into, columns, len(rows))
+    values = (value for row in rows for value in row.values())
+    return text, {name: bind(value) if bind else value for (name, bind), value in zip(binds, values, strict=True)}
+
+
+@cache
+def _compiled(into: Table | Insert, columns: tuple[str, ...], rows: int) -> tuple[str, list[tuple[str, Any]]]:
+    """Return SQL, and its parameters in the order of the rows' values, each with what the driver needs done to it."""
+    if isinstance(into, Table):
+        into = insert(into).inline().values([dict.fromkeys(columns)] * rows)
+        names = [f"{column}_m{row}" for row in range(rows) for column in columns]
+    else:
+        names = list(columns)
+    compiled = into.compile(dialect=DIALECT)
+    binds = [(name, compiled.binds[name].type.dialect_impl(DIALECT).bind_processor(DIALECT)) for name in names]
+    return str(compiled), binds

@@ -7,13 +7,15 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ARRAY, BigInteger, Select, and_, bindparam, delete, exists, func, literal, select, true
+from sqlalchemy import ARRAY, BigInteger, Select, String, Uuid, and_, bindparam, delete, exists, func, select, true
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import Session
 
+from shared import ledger
 from shared.clock import now
 from shared.crypto import NONCE_BYTES, missing
 from shared.errors import PersonErased
+from shared.ledger import driver_of
 from shared.names import query_terms, search_terms
 from shared.runtime import runtime_of
 from shared.tables import name_token, person_key
@@ -21,7 +23,28 @@ from shared.tables import name_token, person_key
 DATA_KEY_BYTES = 32
 DATA_KEY = "person-key"
 """What a wrapped data key is sealed for."""
+DATA_KEYS = "SELECT person_id, wrapped FROM person_key WHERE person_id = ANY(%(people)s)"
+TOKENS = (
+    upsert(name_token)
+    .from_select(
+        ["scope", "token", "seq", "id"],
+        select(
+            bindparam("within", type_=String),
+            func.unnest(bindparam("tokens", type_=ARRAY(BigInteger))),
+            bindparam("place", type_=BigInteger),
+            bindparam("person", type_=Uuid),
+        ),
+    )
+    .on_conflict_do_nothing()
+)
 SelectT = TypeVar("SelectT", bound=Select[Any])
+
+
+def admit(session: Session, person_id: UUID) -> None:
+    """Make the data key of someone whom this transaction makes: nobody else can have made it first."""
+    key, row = _made(session, person_id)
+    _cache(session)[person_id] = key
+    ledger.append(session, person_key, row)
 
 
 def seal(session: Session, person_id: UUID, field: str, text: str | None) -> bytes | None:
@@ -49,10 +72,8 @@ def unlock(session: Session, people: Iterable[UUID]) -> None:
 def index_name(session: Session, scope: str, seq: int, person_id: UUID, name: str) -> None:
     """Store the keyed tokens by which `with_name` finds this person within `scope`."""
     vault = runtime_of(session).vault
-    tokens = func.unnest(literal([vault.token(term) for term in search_terms(name)], ARRAY(BigInteger)))
-    rows = select(literal(scope), tokens, literal(seq, BigInteger), literal(person_id))
-    stored = upsert(name_token).from_select(["scope", "token", "seq", "id"], rows).on_conflict_do_nothing()
-    session.connection().execute(stored)
+    tokens = [vault.token(term) for term in search_terms(name)]
+    ledger.append(session, TOKENS, {"within": scope, "tokens": tokens, "place": seq, "person": person_id})
 
 
 def with_name(
@@ -130,22 +151,16 @@ def _data_keys(session: Session, people: Iterable[UUID]) -> dict[UUID, bytes | N
     cache = _cache(session)
     wanted = missing(people, cache)
     if wanted:
-        rows = session.connection().execute(select(person_key).where(person_key.c.person_id.in_(wanted)))
         vault = runtime_of(session).vault
-        for row in rows:
-            opened = vault.decrypt(DATA_KEY, row.wrapped, row.person_id.bytes) if row.wrapped else None
-            cache[row.person_id] = opened
+        for person, wrapped in driver_of(session).execute(DATA_KEYS, {"people": list(wanted)}):
+            cache[person] = vault.decrypt(DATA_KEY, wrapped, person.bytes) if wrapped else None
     return cache
 
 
 def _new_data_key(session: Session, person_id: UUID) -> bytes:
     """Make the person's data key, or take the one that another transaction made first."""
-    key = secrets.token_bytes(DATA_KEY_BYTES)
-    vault = runtime_of(session).vault
-    wrapped = vault.encrypt(DATA_KEY, key, person_id.bytes)
-    # Who gets a key is indexed in the same transaction: the row knows the search key from the start.
-    values = {"person_id": person_id, "wrapped": wrapped, "search_key": vault.current_search}
-    made = upsert(person_key).values(**values).on_conflict_do_nothing()
+    key, row = _made(session, person_id)
+    made = upsert(person_key).values(**row).on_conflict_do_nothing()
     if session.connection().execute(made.returning(person_key.c.person_id)).first() is not None:
         _cache(session)[person_id] = key
         return key
@@ -153,6 +168,15 @@ def _new_data_key(session: Session, person_id: UUID) -> bytes:
     if stored is None:
         raise PersonErased
     return stored
+
+
+def _made(session: Session, person_id: UUID) -> tuple[bytes, dict[str, Any]]:
+    """Draw a data key; return it and the row that keeps it, wrapped."""
+    key = secrets.token_bytes(DATA_KEY_BYTES)
+    vault = runtime_of(session).vault
+    wrapped = vault.encrypt(DATA_KEY, key, person_id.bytes)
+    # Who gets a key is indexed in the same transaction: the row knows the search key from the start.
+    return key, {"person_id": person_id, "wrapped": wrapped, "search_key": vault.current_search}
 
 
 def _bound_to(session: Session, person_id: UUID, field: str) -> bytes:

@@ -104,9 +104,14 @@ def visible_person_of(principal: Principal, case_id: UUID) -> SelectOfScalar[Per
     return select(Person).join(CaseFile, of_case).where(_within(principal, CaseFile), CaseFile.id == case_id)
 
 
-def visible_contracts(principal: Principal) -> SelectOfScalar[CaseContract]:
-    """Contracts of visible cases."""
-    return select(CaseContract).join(CaseFile).where(_within(principal, CaseFile))
+def visible_person_and_contract_of(principal: Principal, case_id: UUID) -> Select[Person, CaseContract]:
+    """Whoever sees a case sees whom it is about, and her contract once the registry has told it."""
+    return (
+        select(Person, CaseContract)
+        .join(CaseFile, col(CaseFile.person_id) == Person.id)
+        .join(CaseContract, col(CaseContract.case_id) == CaseFile.id, isouter=True)
+        .where(_within(principal, CaseFile), CaseFile.id == case_id)
+    )
 
 
 def visible_timeline(principal: Principal) -> SelectOfScalar[TimelineEntry]:

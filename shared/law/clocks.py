@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 from shared.clock import add_calendar_days, add_working_days
 from shared.law.book import BOOK, Citation, Entry, LawBook
 
 COMPLAINT = "complaint_clock"
 COUNTING = "counting_days"
+REMEMBERED = 4096
+"""Questions whose answer is kept: the book does not change while a process lives, and most cases of a day ask the same."""
 
 
 class Respondent(StrEnum):
@@ -62,6 +65,7 @@ class Clock:
     en: str
 
 
+@lru_cache(maxsize=REMEMBERED)
 def complaint_clocks(
     respondent: str,
     received_on: date,

@@ -17,8 +17,10 @@ from shared.process import freeze
 
 Hole = tuple[str, Callable[[list[UUID]], Any]]
 DRAWN: dict[str, Callable[[list[UUID]], Any]] = {
+    "key_macs": lambda _ids: [secrets.token_bytes(32)],
     "key_mac": lambda _ids: secrets.token_bytes(32),
-    "pg_try_advisory": lambda _ids: secrets.randbits(62),
+    "locks": lambda _ids: [secrets.randbits(62)],
+    "number_blind": lambda _ids: secrets.token_bytes(32),
     "reference": lambda _ids: secrets.token_hex(8),
 }
 """Parameters that no two requests may share, by how their names begin."""
@@ -47,12 +49,8 @@ def create() -> FastAPI:
     def register(_body: dict[str, Any]) -> Response:
         new = [uuid4() for _ in range(ids)]
         with pool.connection() as connection, connection.cursor() as cursor:
-            for text, rows in statements:
-                filled = [fixed | {name: fill(new) for name, fill in holes} for fixed, holes in rows]
-                if len(filled) == 1:
-                    cursor.execute(text, filled[0])
-                else:
-                    cursor.executemany(text, filled)
+            for text, fixed, holes in statements:
+                cursor.execute(text, fixed | {name: fill(new) for name, fill in holes})
         return Response(recorded.answer, 201, media_type="application/json")
 
     freeze()
@@ -60,21 +58,18 @@ def create() -> FastAPI:
 
 
 def prepared(
-    statements: list[tuple[str, list[dict[str, Any]]]],
-) -> tuple[list[tuple[str, list[tuple[dict[str, Any], list[Hole]]]]], int]:
+    statements: list[tuple[str, dict[str, Any]]],
+) -> tuple[list[tuple[str, dict[str, Any], list[Hole]]], int]:
     """Return each statement with the values that stay and the holes for those that do not, and how many ids to draw."""
     places: dict[UUID, int] = {}
-    for _, rows in statements:
-        for value in (value for row in rows for value in row.values() if isinstance(value, UUID)):
-            places.setdefault(value, len(places))
+    for value in (value for _, row in statements for value in row.values() if isinstance(value, UUID)):
+        places.setdefault(value, len(places))
     texts = {str(known): place for known, place in places.items()}
-    ready = [(text, [_apart(row, places, texts) for row in rows]) for text, rows in statements]
-    return ready, len(places)
+    return [(text, row, _holes(row, places, texts)) for text, row in statements], len(places)
 
 
-def _apart(row: dict[str, Any], places: dict[UUID, int], texts: dict[str, int]) -> tuple[dict[str, Any], list[Hole]]:
-    holes = [(name, hole) for name, value in row.items() if (hole := _hole(name, value, places, texts))]
-    return row, holes
+def _holes(row: dict[str, Any], places: dict[UUID, int], texts: dict[str, int]) -> list[Hole]:
+    return [(name, hole) for name, value in row.items() if (hole := _hole(name, value, places, texts))]
 
 
 def _hole(name: str, value: Any, places: dict[UUID, int], texts: dict[str, int]) -> Callable[[list[UUID]], Any] | None:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from logging import WARNING
 from pathlib import Path
 from typing import Any
-
-from sqlalchemy import Engine, event
+from unittest.mock import patch
 
 from services.intake import app
 from services.intake.runtime import runtime as open_runtime
 from services.intake.settings import Settings
 from shared import logging
+from shared.driver import COMMIT, Cursor
 from tests.bench.load import Request
 from tests.bench.parts import Parts
 from tests.harness import Api
@@ -41,9 +41,9 @@ BODY = {
 
 @dataclass(slots=True)
 class Recorded:
-    """One request's statements, each with its rows of parameters, and what was answered."""
+    """One request's statements, each with its parameters, and what was answered."""
 
-    statements: list[tuple[str, list[dict[str, Any]]]] = field(default_factory=list)
+    statements: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     answer: bytes = b""
 
 
@@ -61,7 +61,7 @@ def record(parts: Parts, database: str) -> Path:
     headers = {"Authorization": f"Bearer {parts.token('osso_officer')}"}
     recorded = Recorded()
     for number in ("00000001", "00000002"):
-        with _listening(runtime.engine) as recorded.statements:
+        with _listening() as recorded.statements:
             answer = api.post(PATH, content=json.dumps(BODY).replace("NUMBER", number), headers=_json(headers))
         recorded.answer = answer.raise_for_status().content
     runtime.close()
@@ -75,14 +75,15 @@ def _json(headers: dict[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def _listening(engine: Engine) -> Iterator[list[tuple[str, list[dict[str, Any]]]]]:
-    statements: list[tuple[str, list[dict[str, Any]]]] = []
+def _listening() -> Iterator[list[tuple[str, dict[str, Any]]]]:
+    """Note what is given to the driver, COMMIT left out: the bare handler commits by itself."""
+    statements: list[tuple[str, dict[str, Any]]] = []
+    execute = Cursor.execute
 
-    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: Any) -> None:
-        statements.append((statement, list(parameters) if many else [parameters]))
+    def noting(cursor: Cursor, query: Any, params: Any = None, **options: Any) -> Cursor:
+        if query != COMMIT:
+            statements.append((query, dict(params or {})))
+        return execute(cursor, query, params, **options)
 
-    event.listen(engine, "before_cursor_execute", note)
-    try:
+    with patch.object(Cursor, "execute", noting):
         yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", note)

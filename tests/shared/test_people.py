@@ -145,6 +145,7 @@ def test_a_list_of_people_is_unlocked_with_one_query(house: House, session: Sess
 def test_a_name_is_found_by_its_syllables_in_any_order_with_or_without_diacritics(session: Session) -> None:
     index_name(session, "cases", 1, PERSON, NAME)
     index_name(session, "cases", 2, OTHER, "Trần Văn Đức")
+    session.commit()
 
     for words in (NAME, "nguyen thi hang", "NGUYỄN thi Hang"):
         for order in permutations(words.split()):
@@ -157,6 +158,7 @@ def test_a_name_is_found_by_the_start_of_a_syllable_and_within_its_scope_only(se
     index_name(session, "office:a", 1, PERSON, NAME)
     index_name(session, "office:a", 1, PERSON, NAME)
     index_name(session, "office:b", 2, OTHER, NAME)
+    session.commit()
 
     assert found(session, "hằ", "office:a") == {PERSON}
     assert found(session, "ngu th", "office:a", "office:b") == {PERSON, OTHER}
@@ -166,12 +168,14 @@ def test_a_name_is_found_by_the_start_of_a_syllable_and_within_its_scope_only(se
 
 def test_a_name_without_a_letter_is_not_indexed(session: Session) -> None:
     index_name(session, "cases", 1, PERSON, "…")
+    session.commit()
 
     assert session.connection().execute(select(name_token)).all() == []
 
 
 def test_no_part_of_a_name_lies_in_the_search_table(session: Session) -> None:
     index_name(session, "cases", 1, PERSON, NAME)
+    session.commit()
 
     rows = session.connection().execute(select(name_token)).all()
 

@@ -36,7 +36,7 @@ from shared.errors import Forbidden, InvalidInput
 from shared.money import Money
 from shared.outbox import publish
 from shared.paging import SEVERAL, Page, Paging
-from shared.people import open_sealed, seal
+from shared.people import admit, open_sealed, seal
 from shared.person import PersonDetails, blinds_of
 from shared.runtime import runtime_of
 from shared.schema import ComplaintCode
@@ -122,8 +122,7 @@ def read_timeline(case_id: UUID, reader: CanReadCases, session: SessionDep, pagi
 
 def shown(session: Session, reader: Principal, case: CaseFile) -> CaseRead:
     """Return a visible case with everything its officer works with; the reading is recorded."""
-    person = session.exec(access.visible_person_of(reader, case.id)).one()
-    contract = session.exec(access.visible_contracts(reader).where(CaseContract.case_id == case.id)).one_or_none()
+    person, contract = session.exec(access.visible_person_and_contract_of(reader, case.id)).one()
     return CaseRead(**_file(session, case, person, contract))
 
 
@@ -152,6 +151,7 @@ def _known_person(session: Session, officer: Principal, person_id: UUID | None) 
 
 def _new_person(session: Session, office: codes.Office, details: PersonDetails) -> Person:
     person = Person(office=office.code, province=office.province)
+    admit(session, person.id)
     take_down(session, person, details)
     return person
 

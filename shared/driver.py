@@ -1,0 +1,137 @@
+"""A connection that spares journeys: BEGIN travels with the first statement, and what is written last with COMMIT.
+
+A journey to the server and back costs more than most statements do. Left alone, the driver makes one for BEGIN and one for
+COMMIT, and a pool one more beforehand, to ask whether the server is still there.
+"""
+
+import select
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from typing import Any, Self, cast
+
+import psycopg
+from psycopg.abc import Params
+from psycopg.pq import TransactionStatus
+from psycopg.rows import TupleRow
+
+COMMIT = "COMMIT"
+UNTOLD = (None,) * 5
+"""What PEP 249 lets a column leave untold: sizes, precision, and whether it may be null."""
+Statement = tuple[str, dict[str, Any]]
+"""SQL as the driver takes it, and its parameters by name."""
+
+
+class Connection(psycopg.Connection[TupleRow]):
+    """A connection of a pool. To the driver it commits each statement; when a transaction begins, it says itself."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.last: list[Statement] = []
+        """What is to be executed with the next COMMIT; a rollback forgets it."""
+        self.cursor_factory = Cursor
+        self.server_cursor_factory = Portal
+        self._each_alone = False
+
+    @classmethod
+    def open(cls, *arguments: Any, **parameters: Any) -> Self:
+        """Connect."""
+        return cls.connect(*arguments, autocommit=True, **parameters)
+
+    @property
+    def autocommit(self) -> bool:
+        """Whether each statement is a transaction of its own."""
+        return self._each_alone
+
+    @autocommit.setter
+    def autocommit(self, value: bool) -> None:
+        self._each_alone = value
+
+    @property
+    def must_begin(self) -> bool:
+        """Whether the next statement opens a transaction."""
+        return not self._each_alone and self.pgconn.transaction_status == TransactionStatus.IDLE
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """Send what is executed within the block at once, and wait for all of it at its end."""
+        with self.pipeline():
+            if self.must_begin:
+                psycopg.Cursor(self).execute(self._begin(), prepare=False)
+            yield
+
+    def commit(self) -> None:
+        """Execute what was left for the end, and commit, in one journey; raise what stands against either."""
+        last, self.last = self.last, []
+        if not last:
+            super().commit()
+            return
+        try:
+            with self.together():
+                for statement in last:
+                    self.execute(*statement)
+                self.execute(COMMIT, prepare=False)
+        except psycopg.Error:
+            # As where COMMIT itself is refused: the transaction is over, and whoever asked need not undo it.
+            with suppress(psycopg.Error):
+                super().rollback()
+            raise
+
+    def rollback(self) -> None:
+        """Undo the transaction."""
+        self.last = []
+        super().rollback()
+
+    def is_silent(self) -> bool:
+        """Say whether nothing waits to be read: a server that ended this session has said so, and closed it."""
+        poll = select.poll()
+        poll.register(self.pgconn.socket, select.POLLIN)
+        return not poll.poll(0)
+
+    def _begin(self) -> bytes:
+        level = f" ISOLATION LEVEL {self.isolation_level.name.replace('_', ' ')}" if self.isolation_level else ""
+        return f"BEGIN{level}{' READ ONLY' if self.read_only else ''}".encode()
+
+
+class Cursor(psycopg.Cursor[TupleRow]):
+    """A cursor whose statement takes BEGIN along where it is the first."""
+
+    @property
+    def description(self) -> Any:
+        """Name the columns and their types, as PEP 249 has it; the driver's own makes an object for each column."""
+        result = self.pgresult
+        if result is None or not result.nfields:
+            return None
+        return [(_text(result.fname(n)), result.ftype(n), *UNTOLD) for n in range(result.nfields)]
+
+    def execute(self, query: Any, params: Params | None = None, **options: Any) -> Self:
+        """Execute one statement."""
+        if not _of(self).must_begin:
+            return super().execute(query, params, **options)
+        with _of(self).together():
+            return super().execute(query, params, **options)
+
+    def executemany(self, query: Any, params_seq: Iterable[Params], *, returning: bool = False) -> None:
+        """Execute one statement with several sets of parameters."""
+        with _of(self).together():
+            super().executemany(query, params_seq, returning=returning)
+
+
+class Portal(psycopg.ServerCursor[TupleRow]):
+    """A cursor that the server keeps: rows are read as they are wanted, within a transaction that has begun."""
+
+    def execute(self, query: Any, params: Params | None = None, **options: Any) -> Self:
+        """Begin to read."""
+        if _of(self).must_begin:
+            with _of(self).together():
+                pass
+        return super().execute(query, params, **options)
+
+
+@cache
+def _text(name: bytes | None) -> str:
+    return (name or b"").decode()
+
+
+def _of(cursor: psycopg.Cursor[TupleRow]) -> Connection:
+    return cast("Connection", cursor.connection)
