@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from fastapi import FastAPI
-from sqlalchemy import RowMapping, Table, select
+from sqlalchemy import URL, Engine, RowMapping, Table, make_url, select
 from sqlmodel import Session
 from starlette.testclient import TestClient
 
@@ -53,6 +53,10 @@ class Api(TestClient):
 
 _idle: dict[str, list[tuple[Runtime, FastAPI | None]]] = {}
 """Apps of ended tests: building one takes longer than most tests, and all that a test changes hangs on its runtime."""
+
+
+_engines: dict[URL, Engine] = {}
+"""Engines of ended tests, by the database that was handed on: each knows by heart the statements that it was asked."""
 
 
 def _take(service: str, opened: Runtime) -> tuple[Runtime, FastAPI | None]:
@@ -119,6 +123,7 @@ class House:
         """Return a service's runtime, opened at first use."""
         if service not in self._runtimes:
             opened = import_module(f"services.{service}.app").runtime(self.settings(service))
+            opened.engine = _engines.setdefault(opened.engine.url, opened.engine)
             self._runtimes[service], self._apps[service] = _take(service, opened)
         return self._runtimes[service]
 
@@ -183,6 +188,7 @@ class House:
             service, name = self._databases.popitem()
             if service in self._altered:
                 self._server.drop(name)
+                _engines.pop(make_url(self._server.url(service, database=name)), None)
             else:
                 databases.hand_on(self._server, service, name)
 
