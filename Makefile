@@ -37,11 +37,11 @@ token: $(ready) ## Print a token: ROLE=osso_officer [ORG= COUNTRY= OFFICE= PROVI
 		$(if $(PROVINCE),--province $(PROVINCE)) $(if $(AGENCY),--agency $(AGENCY))
 
 test: lint ## Check everything: lint, types, contracts, and all tests, in parallel.
-	@$(venv)/python -m pytest -n 2 --dist loadfile
+	@$(venv)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 soak: $(ready) ## Run the long demonstrations at full size: outages of minutes, dozens of kills.
 	@seed=$${SEED:-$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')}; echo "SEED=$$seed plays the same requests again"; \
-	SOAK=1 $(venv)/python -m pytest -m soak -n 2 --dist loadfile --timeout 1800 --hypothesis-seed=$$seed
+	SOAK=1 $(venv)/python -m pytest -m soak -n 2 --dist loadfile --no-loadscope-reorder --timeout 1800 --hypothesis-seed=$$seed
 
 bench: $(ready) ## Measure, each figure beside its limit, and renew docs/performance.md (ONLY=post,search QUICK=1).
 	@$(venv)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick) --state $(STATE)/bench

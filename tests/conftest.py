@@ -14,20 +14,33 @@ import uvicorn
 from deploy.identity.app import create_issuer
 from deploy.identity.demo import mint
 from deploy.identity.keys import sign
+from deploy.kafka.broker import STATE, Broker, BrokerError, install, installed
 from deploy.postgres import SERVICES, Server
 from shared import migrations
 from tests.harness import House, free_port
+from tests.requirements import missing, require
+from tests.shared.bus import kafka_world
 
 os.environ["ENV"] = "development"
 _numbers = itertools.count()
+PROCESSES = frozenset({"system", "faults", "bench", "deploy", "bus"})
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what cannot happen to whoever runs the tests: that is no gap to be filled by installing something."""
+    """Put first what takes long, that no worker is left alone with it at the end; leave out what cannot happen to us.
+
+    Who runs the tests is root or is not: that is no gap to be filled by installing something.
+    """
+    items.sort(key=takes_long, reverse=True)
     foreign = "only_user" if os.geteuid() == 0 else "only_root"
     left_out = [item for item in items if item.get_closest_marker(foreign)]
     items[:] = [item for item in items if not item.get_closest_marker(foreign)]
     config.hook.pytest_deselected(items=left_out)
+
+
+def takes_long(item: pytest.Item) -> bool:
+    """Whether a test stands in a folder whose tests start processes and wait for them."""
+    return not PROCESSES.isdisjoint(item.nodeid.split("/"))
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -46,6 +59,20 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
             migrations.upgrade(service, running.url(service, "owner"))
         yield running
         running.destroy()
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """One Kafka broker for all tests of this process."""
+    require("java", "apt install openjdk-17-jre-headless")
+    if not installed(STATE):
+        require("mvn", "apt install maven")
+    try:
+        install(STATE)
+    except BrokerError as error:
+        missing(str(error))
+    with Broker(STATE, kafka_world.free_port(), data=tmp_path_factory.mktemp("kafka")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -94,12 +94,11 @@ def test_a_folder_that_cannot_be_formatted_is_an_error_of_one_line(tmp_path: Pat
         Broker(tmp_path, free_port()).start()
 
 
-def test_ports_that_are_taken_are_named(state: Path, tmp_path: Path) -> None:
-    with Broker(state, free_port(), data=tmp_path / "first") as first:
-        with pytest.raises(BrokerError, match=f"port {first.port} is taken"):
-            Broker(state, first.port, data=tmp_path / "second").start()
-        with pytest.raises(BrokerError, match=f"port {first.port} is taken"):
-            Broker(state, first.port - 1, data=tmp_path / "third").start()
+def test_ports_that_are_taken_are_named(broker: Broker, state: Path, tmp_path: Path) -> None:
+    with pytest.raises(BrokerError, match=f"port {broker.port} is taken"):
+        Broker(state, broker.port, data=tmp_path / "same").start()
+    with pytest.raises(BrokerError, match=f"port {broker.port} is taken"):
+        Broker(state, broker.port - 1, data=tmp_path / "beside").start()
 
 
 def test_a_broker_that_gives_up_names_its_log(state: Path, tmp_path: Path) -> None:

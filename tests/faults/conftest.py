@@ -15,9 +15,6 @@ from tests.faults.partner import Partner
 from tests.faults.street import Street
 from tests.harness import free_port
 from tests.referral.partners import Partners
-from tests.shared.bus.conftest import broker
-
-__all__ = ["broker"]
 
 APART = ("hotline", "hotline-worker", "intake-worker", "referral-dispatcher")
 """An API process, two workers and the dispatcher: between them they do everything that any process does."""

@@ -18,12 +18,9 @@ from shared.bus import Carrier, Record
 from shared.db import conninfo
 from shared.outbox import Relay
 from shared.tables import mailbox, outbox
-from tests.shared.bus.conftest import broker
 from tests.shared.bus.kafka_world import Seen, carrier, consuming, until
 from tests.shared.faults.relay_sights import numbers
 from tests.shared.faults.world import ACT, SOAK, Faults, World, count, embedded, faults
-
-__all__ = ["broker"]
 
 WRITERS = 24
 COUNTERS = 12
