@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
 import psycopg
@@ -28,11 +28,13 @@ LEADER_LOCK = 0x6F7574626F78
 """The relay's advisory lock, on the very session it reads with: a lost session is a lost right to publish."""
 POLL_SECONDS = 1.0
 RECONNECT_SECONDS = 0.5
-WAKE_SECONDS = 0.01
-"""Between two wakes: under load one tells of many commits, and the first of them waits for nothing."""
+WAKE_SECONDS = 0.03
+"""Between two wakes: under load one tells of many commits, and the first of them waits for nothing. A wake costs the relay,
+the carrier and each consumer a handful of trips to their databases, however few events it tells of."""
 LAST_WORDS = 5.0
-OLDEST = "SELECT id, topic, key, headers, payload FROM outbox WHERE id <> ALL(%s) ORDER BY id LIMIT %s"
-Row = tuple[int, str, str, dict[str, str], bytes]
+OLDEST = "SELECT id, topic, key, headers, payload FROM outbox WHERE id <> ALL(%s::bigint[]) ORDER BY id LIMIT %s"
+Waiting = dict[int, Record]
+"""Events by their ids, in order."""
 
 log = get_logger("outbox")
 
@@ -152,13 +154,13 @@ class Relay:
         async with connection:
             await self._lead(connection, stop)
             await connection.execute(f"LISTEN {CHANNEL}")
-            rows = await _oldest(connection)
+            waiting = await _oldest(connection)
             while not stop.is_set():
-                if rows:
-                    rows = await self._carry(connection, rows)
+                if waiting:
+                    waiting = await self._carry(connection, waiting)
                 else:
                     await _notified(connection, self._poll)
-                    rows = await _oldest(connection)
+                    waiting = await _oldest(connection)
 
     async def _lead(self, connection: psycopg.AsyncConnection[Any], stop: asyncio.Event) -> None:
         while not stop.is_set() and not self.leading:
@@ -167,35 +169,37 @@ class Relay:
             if not self.leading:
                 await _pause(stop, POLL_SECONDS)
 
-    async def _carry(self, connection: psycopg.AsyncConnection[Any], rows: Sequence[Row]) -> Sequence[Row]:
+    async def _carry(self, connection: psycopg.AsyncConnection[Any], waiting: Waiting) -> Waiting:
         """Carry these events and return those behind them, read meanwhile; or the oldest anew, if they were not taken."""
-        ids = [row[0] for row in rows]
         async with asyncio.TaskGroup() as group:
-            reading = group.create_task(_behind(connection, ids))
-            sending = group.create_task(self._sent(rows))
+            reading = group.create_task(_behind(connection, waiting))
+            sending = group.create_task(self._sent(list(waiting.values())))
         if not sending.result():
             await asyncio.sleep(POLL_SECONDS)
             return await _oldest(connection)
         # Deleting only what was acknowledged: a relay killed before this line carries the same events again.
-        await connection.execute("DELETE FROM outbox WHERE id = ANY(%s)", (ids,))
+        await connection.execute("DELETE FROM outbox WHERE id = ANY(%s::bigint[])", (_array(waiting),))
         return reading.result()
 
-    async def _sent(self, rows: Sequence[Row]) -> bool:
+    async def _sent(self, records: Sequence[Record]) -> bool:
         """Say whether the carrier has all of these events for good."""
         try:
             with ExitStack() as sending:
-                for _, topic, _, headers, _ in rows:
-                    if "ce_traceparent" in headers:
-                        sending.enter_context(self._sending(topic, headers))
-                await self._carrier.publish([_record(row) for row in rows])
+                if self._tracer is not OFF:
+                    for record in records:
+                        sending.enter_context(self._sending(record))
+                await self._carrier.publish(records)
         except CarrierDown:
             return False
         return True
 
-    def _sending(self, topic: str, headers: dict[str, str]) -> AbstractContextManager[object]:
-        """Trace an event on its way, as what follows from the act behind it."""
-        parent, kind = headers["ce_traceparent"], headers["ce_type"]
-        return span(self._tracer, f"send {topic}", SpanKind.PRODUCER, parent, event__type=kind)
+    def _sending(self, record: Record) -> AbstractContextManager[object]:
+        """Trace an event on its way, as what follows from the act behind it, where that is traced."""
+        told = {name: (value or b"").decode() for name, value in record.headers}
+        parent = told.get("ce_traceparent")
+        if parent is None:
+            return nullcontext()
+        return span(self._tracer, f"send {record.topic}", SpanKind.PRODUCER, parent, event__type=told["ce_type"])
 
 
 async def _bound(patience: asyncio.Timeout, stop: asyncio.Event) -> None:
@@ -204,24 +208,28 @@ async def _bound(patience: asyncio.Timeout, stop: asyncio.Event) -> None:
     patience.reschedule(asyncio.get_running_loop().time() + LAST_WORDS)
 
 
-async def _oldest(connection: psycopg.AsyncConnection[Any], passing: Sequence[int] = ()) -> Sequence[Row]:
+async def _oldest(connection: psycopg.AsyncConnection[Any], passing: Iterable[int] = ()) -> Waiting:
     """Read the oldest events apart from those that are on their way.
 
     Passing over their very ids, never over all up to the last: what commits late stands before it.
     """
     # Not prepared: only in an array of constants does PostgreSQL look ids up by their hashes.
-    cursor = await connection.execute(OLDEST, (list(passing), BATCH), binary=True, prepare=False)
-    return await cursor.fetchall()
+    cursor = await connection.execute(OLDEST, (_array(passing), BATCH), binary=True, prepare=False)
+    return {id_: _record(*columns) for id_, *columns in await cursor.fetchall()}
 
 
-async def _behind(connection: psycopg.AsyncConnection[Any], ids: Sequence[int]) -> Sequence[Row]:
+async def _behind(connection: psycopg.AsyncConnection[Any], waiting: Waiting) -> Waiting:
     """Read what follows a full batch; behind a smaller one nothing was waiting."""
-    return await _oldest(connection, ids) if len(ids) == BATCH else ()
+    return await _oldest(connection, waiting) if len(waiting) == BATCH else {}
 
 
-def _record(row: Row) -> Record:
-    _, topic, key, headers, payload = row
+def _record(topic: str, key: str, headers: dict[str, str], payload: bytes) -> Record:
     return Record(topic, key, tuple([(name, value.encode()) for name, value in headers.items()]), payload)
+
+
+def _array(ids: Iterable[int]) -> str:
+    """Write an array for PostgreSQL; the driver's own way calls a function for each id."""
+    return f"{{{','.join(map(str, ids))}}}"
 
 
 async def _notified(connection: psycopg.AsyncConnection[Any], seconds: float) -> None:
