@@ -174,8 +174,12 @@ async def _keep(database: Server, stop: asyncio.Event) -> None:
 
 def _workers(runtimes: dict[str, Runtime]) -> tuple[EmbeddedBus, Sequence[Worker]]:
     builders = {name: _part(name, "worker").build for name in runtimes}
-    subscriptions = {name: build(runtimes[name], None).topics() for name, build in builders.items()}
-    bus = EmbeddedBus({name: runtime.engine for name, runtime in runtimes.items()}, subscriptions)
+    consumers = {name: build(runtimes[name], None) for name, build in builders.items()}
+    bus = EmbeddedBus(
+        {name: runtime.engine for name, runtime in runtimes.items()},
+        {name: worker.topics() for name, worker in consumers.items()},
+        {name: worker.ignored() for name, worker in consumers.items()},
+    )
     bus.open()
     return bus, [build(runtimes[name], EmbeddedCarrier(bus, name)) for name, build in builders.items()]
 

@@ -1,25 +1,37 @@
 """The inbox: each event has its effect once, in one transaction; what cannot be handled is kept and parks its key."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
-from typing import Any
+from itertools import takewhile
 from uuid import UUID
 
 import structlog
 from opentelemetry.trace import SpanKind
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, Uuid, bindparam, delete, func, insert, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Session
 
-from shared.bus import Record, Retry
+from shared.bus import GoOn, Record, Retry
 from shared.clock import now
 from shared.db import is_away, is_busy
 from shared.events import Envelope, Event, Handlers, PoisonError, decode
 from shared.letters.acts import fail, settle, take_due
-from shared.letters.model import HANDLER, WAITS, DeadLetter, LetterState, hold_line, last_state
+from shared.letters.model import (
+    HANDLER,
+    WAITS,
+    DeadLetter,
+    LetterState,
+    columns_of,
+    event_id_of,
+    hold_flowing,
+    hold_line,
+    last_state,
+    storable,
+)
 from shared.logging import get_logger, where
 from shared.runtime import Act, Runtime
 from shared.tables import dead_letter, inbox
@@ -56,6 +68,58 @@ class Inbox:
             log.warning("inbox_database_away", error=where(error))
             raise Retry(AWAY, counts=False) from error
 
+    def together(self, records: Sequence[Record], go_on: GoOn) -> int:
+        """Handle records that were not tried before in one transaction, in order; return how many of them are done for good.
+
+        Anything that stands in the way of one undoes them all, and is no try: each is then to be brought alone.
+        """
+        if len(records) == 1:
+            return 0
+        try:
+            envelopes = [decode(record, self._known) for record in records]
+            return self._all(envelopes, {(record.topic, storable(record.key)) for record in records}, go_on)
+        except Exception as error:  # noqa: BLE001 - brought alone, it is told apart
+            log.info("handled_one_by_one", events=len(records), error=where(error))
+            return 0
+
+    def _all(self, envelopes: Sequence[Envelope], lines: Collection[tuple[str, str]], go_on: GoOn) -> int:
+        """Let the handlers act, each in a session of its own, unless an earlier event of one of the keys waits."""
+        wanted = [envelope.event_id for envelope in envelopes if type(envelope.event) in self._handlers]
+        if not wanted:
+            return len(envelopes)
+        acted, done, woken = list[Envelope](), 0, False
+        with self._runtime.engine.begin() as connection:
+            if not hold_flowing(connection, lines):
+                return 0
+            new = _not_handled(connection, wanted)
+            for envelope in takewhile(lambda _: go_on(), envelopes):
+                if envelope.event_id in new:
+                    new.remove(envelope.event_id)
+                    woken |= self._effect(connection, envelope)
+                    acted.append(envelope)
+                done += 1
+            if new:  # We were told to stop: these come again.
+                connection.execute(delete(inbox).where(inbox.c.event_id.in_(new)))
+        if woken:
+            self._runtime.wake()
+        for envelope in acted:
+            self._tell(envelope)
+        return done
+
+    def _effect(self, connection: Connection, envelope: Envelope) -> bool:
+        """Let one of several handlers act, and say whether it published."""
+        handler = self._handlers[type(envelope.event)]
+        act = _act(envelope, handler.__name__)
+        with self._named(envelope), self._processing(envelope), self._runtime.session(act, connection) as session:
+            handler(session, envelope.event)
+            session.commit()
+            return "published" in session.info
+
+    def _tell(self, envelope: Envelope) -> None:
+        with self._named(envelope):
+            handler = self._handlers[type(envelope.event)]
+            log.info("event_handled", type=envelope.event.type, handler=handler.__name__)
+
     def _accept(self, record: Record, attempt: int) -> None:
         try:
             envelope = decode(record, self._known)
@@ -84,10 +148,10 @@ class Inbox:
         if handler is None:
             return
         with self._runtime.session(_act(envelope, handler.__name__)) as session:
-            hold_line(session, record.topic, _text(record.key))
+            hold_line(session, record.topic, storable(record.key))
             if not self._first(session, envelope.event_id):
                 return
-            ahead = last_state(session, record.topic, _text(record.key))
+            ahead = last_state(session, record.topic, storable(record.key))
             if ahead is None:
                 self._run(session, record, envelope, attempt)
             else:
@@ -112,11 +176,11 @@ class Inbox:
             log.warning("handler_failed", type=envelope.event.type, attempt=attempt, error=where(error))
             if attempt < len(self._delays):
                 raise Retry(_jittered(self._delays[attempt])) from error
-            hold_line(session, record.topic, _text(record.key))
+            hold_line(session, record.topic, storable(record.key))
             if self._first(session, envelope.event_id):
                 self._insert(session, record, LetterState.DEAD, f"{HANDLER}{_kind(error)}")
             return
-        log.info("event_handled", type=envelope.event.type, handler=handler.__name__)
+        self._tell(envelope)
 
     def replay(self, seq: int) -> bool:
         """Handle the letter at this place of the dead letters, if it is due and the first of its line; say whether it was.
@@ -170,23 +234,29 @@ class Inbox:
     def _keep(self, record: Record, reason: str) -> None:
         """Store a record that cannot be decoded; once, however often it is brought."""
         log.error("event_refused", reason=reason, topic=record.topic)
-        with self._runtime.session(Act("system", "keep_dead_letter", _event_id(record) or "unknown")) as session:
-            hold_line(session, record.topic, _text(record.key))
+        with self._runtime.session(Act("system", "keep_dead_letter", event_id_of(record) or "unknown")) as session:
+            hold_line(session, record.topic, storable(record.key))
             if not self._is_kept(session, record):
                 self._insert(session, record, LetterState.DEAD, reason)
                 session.commit()
 
     def _first(self, session: Session, event_id: UUID) -> bool:
-        statement = upsert(inbox).values(event_id=event_id).on_conflict_do_nothing().returning(inbox.c.event_id)
-        return session.connection().execute(statement).first() is not None
+        return event_id in _not_handled(session.connection(), [event_id])
 
     def _is_kept(self, session: Session, record: Record) -> bool:
         """Say whether this very record is kept: a foreign writer's ids may be missing, or the same for several."""
-        same = [dead_letter.c[name].is_not_distinct_from(value) for name, value in _columns(record).items()]
+        same = [dead_letter.c[name].is_not_distinct_from(value) for name, value in columns_of(record).items()]
         return session.connection().execute(select(dead_letter.c.id).where(*same).limit(1)).first() is not None
 
     def _insert(self, session: Session, record: Record, state: str, reason: str) -> None:
-        session.connection().execute(insert(dead_letter).values(**_columns(record), reason=reason, state=state))
+        session.connection().execute(insert(dead_letter).values(**columns_of(record), reason=reason, state=state))
+
+
+def _not_handled(connection: Connection, event_ids: Sequence[UUID]) -> set[UUID]:
+    """Note that these events are handled in this transaction, and return those that were not before."""
+    ids = func.unnest(bindparam("ids", event_ids, ARRAY(Uuid))).column_valued()
+    noted = upsert(inbox).from_select(["event_id"], select(ids)).on_conflict_do_nothing()
+    return set(connection.execute(noted.returning(inbox.c.event_id)).scalars())
 
 
 def forget_old_events(session: Session) -> None:
@@ -207,29 +277,6 @@ def _act(envelope: Envelope, operation: str) -> Act:
         correlation_id=envelope.correlation_id,
         causation_id=str(envelope.event_id),
     )
-
-
-def _columns(record: Record) -> dict[str, Any]:
-    """Return a record as it lies in the dead letters; header values, which may be no text, in hexadecimal digits."""
-    return {
-        "event_id": _event_id(record),
-        "topic": record.topic,
-        "key": _text(record.key),
-        "headers": [[_text(name), value.hex() if value is not None else None] for name, value in record.headers],
-        "payload": record.value,
-    }
-
-
-def _event_id(record: Record) -> str | None:
-    for name, value in record.headers:
-        if name == "ce_id" and value is not None:
-            return str(_text(value.decode(errors="replace")))[:128]
-    return None
-
-
-def _text(value: str | None) -> Any:
-    """PostgreSQL's text holds neither NUL nor lone surrogates; a foreign writer's key may."""
-    return None if value is None else value.encode(errors="replace").decode().replace("\x00", "�")
 
 
 def _kind(error: Exception) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from opentelemetry.trace import Tracer
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlmodel import Session
 
 from shared.crypto import Vault
@@ -50,9 +50,17 @@ class Runtime:
     shares_process: bool = False
     """All four services run in this process (`make run`): limits are shared, not set by each."""
 
-    def session(self, act: Act) -> Session:
-        """Open a session in which `act` is what happens; the caller commits and closes it."""
-        return Session(self.engine, info={"runtime": self, "act": act}, expire_on_commit=False)
+    def session(self, act: Act, within: Connection | None = None) -> Session:
+        """Open a session in which `act` is what happens; the caller commits and closes it.
+
+        `within` a transaction it is one of several acts: its commit writes, and what is written stands when that commits.
+        """
+        return Session(
+            within or self.engine,
+            info={"runtime": self, "act": act},
+            expire_on_commit=False,
+            join_transaction_mode="rollback_only",
+        )
 
     def close(self) -> None:
         """Let go of every connection."""

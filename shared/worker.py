@@ -47,6 +47,10 @@ class Worker:
         """Return the topics of the services whose events we handle."""
         return sorted({topic_of(event.producer()) for event in self.handlers})
 
+    def ignored(self) -> frozenset[str]:
+        """Return the types of event that we know and do nothing on."""
+        return frozenset(name for name, event in self.known.items() if event not in self.handlers)
+
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then finish what is in hand; a loop that breaks ends the process, never silently."""
         relay = Relay(
@@ -60,7 +64,7 @@ class Worker:
             async with asyncio.TaskGroup() as group:
                 group.create_task(relay.run(stop))
                 if self.handlers:
-                    group.create_task(self.carrier.consume(self.topics(), inbox.accept, stop))
+                    group.create_task(self.carrier.consume(self.topics(), inbox.accept, stop, inbox.together))
                     group.create_task(Replayer(self.runtime.engine, inbox.replay).run(stop))
                 group.create_task(fetcher.run(stop))
                 group.create_task(sealer.run(stop))

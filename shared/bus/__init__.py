@@ -36,6 +36,20 @@ Accept = Callable[[Record, int], None]
 """Handles a record in one transaction, given its earlier counted tries; returns when done for good, raises `Retry` else."""
 
 
+GoOn = Callable[[], bool]
+"""Asked before each record: whether it is still to be taken in hand."""
+Together = Callable[[Sequence[Record], GoOn], int]
+"""Handles records that were not tried before, in order and in one transaction; returns how many of them are done for good.
+
+None are when anything stands in the way of one: then each is to be brought to `Accept`.
+"""
+
+
+def none_together(records: Sequence[Record], go_on: GoOn) -> int:  # noqa: ARG001 - as any `Together`
+    """Handle nothing: each record is brought alone."""
+    return 0
+
+
 class Carrier(Protocol):
     """Brings records to their consumers at least once, in order per key."""
 
@@ -45,8 +59,13 @@ class Carrier(Protocol):
     async def publish(self, records: Sequence[Record]) -> None:
         """Return when every record is stored for good; raise `CarrierDown` else."""
 
-    async def consume(self, topics: Sequence[str], accept: Accept, stop: asyncio.Event) -> None:
-        """Bring each record of `topics` to `accept` (run in a thread) until `stop` is set; then finish the one in hand."""
+    async def consume(
+        self, topics: Sequence[str], accept: Accept, stop: asyncio.Event, together: Together = none_together
+    ) -> None:
+        """Bring the records of `topics` to `together`, or each to `accept` (both run in a thread), until `stop` is set.
+
+        What is in hand then is finished.
+        """
 
     def ready(self) -> bool:
         """Whether records can be published and consumed just now."""

@@ -13,9 +13,10 @@ from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
-from shared.bus import Accept, CarrierDown, Record
+from shared.bus import Accept, CarrierDown, Record, Together, none_together
 from shared.bus.kafka_brokers import Brokers, brokers_at
-from shared.bus.kafka_group import Membership, Service, let_go
+from shared.bus.kafka_group import Membership, let_go
+from shared.bus.kafka_reader import Service
 from shared.bus.kafka_topics import REQUEST_MS, ensure_topics
 
 log = logging.getLogger("baoho.bus")
@@ -98,9 +99,11 @@ class KafkaCarrier:
                 self._broken.set()
                 raise CarrierDown(type(error).__name__) from error
 
-    async def consume(self, topics: Sequence[str], accept: Accept, stop: asyncio.Event) -> None:
-        """Bring each record of `topics` to `accept` until `stop`; whatever breaks, join the group anew and go on."""
-        service = Service(self._brokers, self._group, self._client_id, self._replication, accept)
+    async def consume(
+        self, topics: Sequence[str], accept: Accept, stop: asyncio.Event, together: Together = none_together
+    ) -> None:
+        """Bring the records of `topics` to be handled until `stop`; whatever breaks, join the group anew and go on."""
+        service = Service(self._brokers, self._group, self._client_id, self._replication, accept, together)
         try:
             while not stop.is_set():
                 self._member = Membership(service)

@@ -1,11 +1,12 @@
 """A dead letter as people meet it, and the line it stands in: the letters of one key, in the order of their arrival."""
 
+from collections.abc import Collection
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_
+from sqlalchemy import Connection, and_, tuple_
 from sqlalchemy.orm import registry
 from sqlmodel import Session, col, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -13,7 +14,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from shared import audit  # noqa: F401 - whatever is done to a letter leaves its trace
 from shared.auth import Principal
 from shared.bus import Record
-from shared.concurrency import take_turn
+from shared.concurrency import take_turn, take_turns
 from shared.tables import dead_letter, kit
 
 WAITS = "waits_behind_dead_letter"
@@ -105,6 +106,17 @@ def hold_line(session: Session, topic: str, key: str | None) -> None:
         take_turn(session, "letters", topic, key)
 
 
+def hold_flowing(connection: Connection, lines: Collection[tuple[str, str]]) -> bool:
+    """Hold several keys' lines (topic, key) at once, and say whether nobody stands in any of them."""
+    take_turns(connection, [("letters", *line) for line in lines])
+    waits = (
+        select(dead_letter.c.id)
+        .where(dead_letter.c.state.in_(OPEN), tuple_(dead_letter.c.topic, dead_letter.c.key).in_(lines))
+        .limit(1)
+    )
+    return connection.execute(waits).first() is None
+
+
 def last_state(session: Session, topic: str, key: str | None) -> LetterState | None:
     """Return the state of the last open letter of a key; None says that the key flows."""
     if key is None:
@@ -112,3 +124,27 @@ def last_state(session: Session, topic: str, key: str | None) -> LetterState | N
     line = (col(DeadLetter.topic) == topic, col(DeadLetter.key) == key, col(DeadLetter.state).in_(OPEN))
     last = session.exec(select(DeadLetter.state).where(*line).order_by(col(DeadLetter.seq).desc()).limit(1)).first()
     return None if last is None else LetterState(last)
+
+
+def columns_of(record: Record) -> dict[str, Any]:
+    """Return a record as it lies in the dead letters; header values, which may be no text, in hexadecimal digits."""
+    return {
+        "event_id": event_id_of(record),
+        "topic": record.topic,
+        "key": storable(record.key),
+        "headers": [[storable(name), value.hex() if value is not None else None] for name, value in record.headers],
+        "payload": record.value,
+    }
+
+
+def event_id_of(record: Record) -> str | None:
+    """Return the id by which its writer names a record, if it does."""
+    for name, value in record.headers:
+        if name == "ce_id" and value is not None:
+            return str(storable(value.decode(errors="replace")))[:128]
+    return None
+
+
+def storable(value: str | None) -> Any:
+    """Return a text that PostgreSQL can hold: no NUL and no lone surrogate, as a foreign writer's key may have."""
+    return None if value is None else value.encode(errors="replace").decode().replace("\x00", "�")

@@ -69,6 +69,14 @@ def test_a_worker_listens_to_the_topics_of_those_whose_events_it_handles(world: 
     assert worker.topics() == ["intake.events", "referral.events"]
 
 
+def test_a_worker_ignores_what_it_knows_and_does_nothing_on(world: World) -> None:
+    known: dict[str, type[Event]] = {event.type: event for event in (CaseOpened, CaseClosed)}
+
+    worker = Worker(world.consumer, embedded(world.consumer, world.topic), {CaseOpened: ignore}, known)
+
+    assert worker.ignored() == {CaseClosed.type}
+
+
 def test_two_services_in_one_process_an_event_has_its_effect(world: World) -> None:
     engines = {world.service: world.producer.engine, CONSUMER: world.consumer.engine}
     bus = EmbeddedBus(engines, {CONSUMER: [world.topic]})

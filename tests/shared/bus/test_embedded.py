@@ -2,6 +2,8 @@
 
 import asyncio
 import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -135,6 +137,44 @@ def test_a_topic_that_nobody_consumes_is_published_to_nobody(world: World) -> No
     asyncio.run(carrier.publish([world.record(new_id(), 2)]))
 
     assert waiting(world) == []
+
+
+def test_what_a_service_ignores_is_not_brought_to_it_and_a_type_that_nobody_knows_is(world: World) -> None:
+    ignored, sound = world.record(new_id(), 2), world.record(new_id(), 2)
+    headers = tuple((name, b"nobody.knows.v1" if name == "ce_type" else value) for name, value in ignored.headers)
+    unknown = replace(ignored, headers=headers)
+    told = {name: (value or b"").decode() for name, value in sound.headers}
+    spared = EmbeddedBus({CONSUMER: world.consumer.engine}, {CONSUMER: [world.topic]}, {CONSUMER: {told["ce_type"]}})
+
+    asyncio.run(EmbeddedCarrier(spared, CONSUMER).publish([ignored, unknown, sound]))
+
+    with world.consumer.engine.connect() as connection:
+        rows = connection.execute(mailbox.select()).all()
+    assert [row.headers["ce_type"] for row in rows] == ["nobody.knows.v1"]
+
+
+def test_what_is_handled_together_is_gone_and_what_is_not_is_brought_alone(world: World) -> None:
+    keys = [new_id() for _ in range(4)]
+    records = [world.record(key, number) for number in (2, 3) for key in keys]
+    alone, offered = Seen(), list[int]()
+
+    def together(records: Sequence[Record], go_on: Callable[[], bool]) -> int:
+        offered.append(len(records))
+        return 5 if len(offered) == 1 and go_on() else 0
+
+    async def story() -> None:
+        carrier = embedded(world.consumer, world.topic)
+        await carrier.publish(records)
+        stop = asyncio.Event()
+        task = asyncio.create_task(carrier.consume([world.topic], alone, stop, together))
+        await until(lambda: not waiting(world), "the mailbox is empty")
+        stop.set()
+        await task
+
+    asyncio.run(story())
+
+    assert offered == [8, 3]
+    assert alone.values() == [record.value for record in records[5:]]
 
 
 def test_told_to_stop_it_finishes_the_event_in_hand_only(world: World) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections import Counter
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -67,6 +68,33 @@ def test_a_record_that_is_to_come_again_holds_its_partition_only(broker: Broker,
     assert Counter(seen.values()).most_common(1)[0][1] == 1
     assert lag is not None
     assert lag >= 2
+
+
+def test_what_is_handled_together_is_done_and_the_rest_of_its_partition_follows_alone(
+    broker: Broker, topic: str
+) -> None:
+    records = [event(topic, "case-0", number) for number in range(6)]
+    first, alone = list[Record](), Seen()
+
+    def together(records: Sequence[Record], go_on: Callable[[], bool]) -> int:
+        if first or not go_on():
+            return 0
+        first.extend(records[:2])
+        return len(first)
+
+    async def story() -> None:
+        async with carrier(broker.bootstrap, "together", topic) as kafka:
+            await kafka.publish(records)
+            stop = asyncio.Event()
+            task = asyncio.create_task(kafka.consume([topic], alone, stop, together))
+            await until(lambda: len(first) + len(alone.records) >= len(records), "all records came")
+            await until(lambda: kafka.lag() == 0, "nothing lags behind")
+            stop.set()
+            await task
+
+    asyncio.run(story())
+
+    assert first + alone.records == records
 
 
 def test_any_other_error_is_tried_again_without_counting_or_telling_what_it_says(

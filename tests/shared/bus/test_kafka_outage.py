@@ -13,7 +13,8 @@ from deploy.kafka.broker import Broker
 from shared.bus import CarrierDown, Record
 from shared.bus.kafka import KafkaCarrier
 from shared.bus.kafka_brokers import Brokers
-from shared.bus.kafka_group import Membership, Service, _closing, let_go
+from shared.bus.kafka_group import Membership, _closing, let_go
+from shared.bus.kafka_reader import Service
 from tests.shared.bus.kafka_world import KEYS, Seen, carrier, consuming, distinct, event, publish_slowly, until
 
 CANARY = "Nguyễn Thị Hằng"

@@ -16,7 +16,7 @@ from sqlmodel import Session, SQLModel, select
 
 from deploy.identity import ISSUER
 from shared.access import locked, store
-from shared.bus import Accept, Carrier, Record
+from shared.bus import Accept, Carrier, Record, Together, none_together
 from shared.bus.embedded import EmbeddedBus, EmbeddedCarrier
 from shared.bus.kafka import KafkaCarrier
 from shared.clock import now
@@ -224,8 +224,10 @@ class Watched:
     async def after_ack(self) -> None:
         """Do what a test wants to happen before anyone learns that the records are stored."""
 
-    async def consume(self, topics: Sequence[str], accept: Accept, stop: asyncio.Event) -> None:
-        await self._carrier.consume(topics, accept, stop)
+    async def consume(
+        self, topics: Sequence[str], accept: Accept, stop: asyncio.Event, together: Together = none_together
+    ) -> None:
+        await self._carrier.consume(topics, accept, stop, together)
 
 
 @dataclass(frozen=True, slots=True)
