@@ -23,6 +23,7 @@ from shared.db import conninfo
 from shared.events import Envelope, headers_for, topic_of
 from shared.ids import new_id
 from shared.outbox import BATCH, Relay
+from tests.bench import takeover
 from tests.bench.findings import Finding, Size, ratio, spread
 from tests.bench.parts import Parts
 from tests.harness import free_port
@@ -56,6 +57,7 @@ def relay(parts: Parts, size: Size) -> list[Finding]:
             if measured:  # The first round made the topic and filled the caches.
                 rates["ours"].append(size.events / ours)
                 rates["bare"].append(size.events / bare)
+        taken_over = takeover.of_the_relay(parts, database, size)
     part = ratio(rates["ours"], rates["bare"])
     return [
         Finding(
@@ -64,7 +66,8 @@ def relay(parts: Parts, size: Size) -> list[Finding]:
             f"bare `send_batch` {spread(rates['bare'], ' events/s')}: {part:.2f}",
             f"≥ {RATIO} of it",
             part >= RATIO,
-        )
+        ),
+        taken_over,
     ]
 
 
