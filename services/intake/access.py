@@ -104,13 +104,13 @@ def visible_person_of(principal: Principal, case_id: UUID) -> SelectOfScalar[Per
     return select(Person).join(CaseFile, of_case).where(_within(principal, CaseFile), CaseFile.id == case_id)
 
 
-def visible_person_and_contract_of(principal: Principal, case_id: UUID) -> Select[Person, CaseContract]:
+def visible_files(principal: Principal) -> Select[CaseFile, Person, CaseContract]:
     """Whoever sees a case sees whom it is about, and her contract once the registry has told it."""
     return (
-        select(Person, CaseContract)
-        .join(CaseFile, col(CaseFile.person_id) == Person.id)
+        select(CaseFile, Person, CaseContract)
+        .join(Person, col(CaseFile.person_id) == Person.id)
         .join(CaseContract, col(CaseContract.case_id) == CaseFile.id, isouter=True)
-        .where(_within(principal, CaseFile), CaseFile.id == case_id)
+        .where(_within(principal, CaseFile))
     )
 
 

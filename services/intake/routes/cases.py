@@ -26,13 +26,13 @@ from services.intake.schemas.cases import (
     TimelineRead,
 )
 from shared import codes
-from shared.access import locked, one, store
+from shared.access import answers_with, locked, one, store
 from shared.audit import record_read
 from shared.auth import Principal
 from shared.contracts.intake import CaseOpened
 from shared.contracts.registry import FindingDetails
 from shared.edge import SessionDep, router
-from shared.errors import Forbidden, InvalidInput
+from shared.errors import Forbidden, InvalidInput, NotFound
 from shared.money import Money
 from shared.outbox import publish
 from shared.paging import SEVERAL, Page, Paging
@@ -96,8 +96,7 @@ def list_cases(
 @api.get("/cases/{case_id}")
 def read_case(case_id: UUID, reader: CanReadCases, session: SessionDep) -> CaseRead:
     """Read one case with whom it is about, its findings and its clocks; the reading is recorded."""
-    case = one(session, access.visible_cases(reader).where(CaseFile.id == case_id))
-    return shown(session, reader, case)
+    return shown(session, reader, case_id)
 
 
 @api.patch("/cases/{case_id}")
@@ -108,7 +107,7 @@ def update_case(case_id: UUID, body: CaseUpdate, officer: CanUpdateCase, session
     changes = body.model_dump(exclude_none=True)
     case.sqlmodel_update(changes)
     tell(session, case, Told.CASE_UPDATED, fields=sorted(changes))
-    return shown(session, officer, case)
+    return shown(session, officer, case.id)
 
 
 @api.get("/cases/{case_id}/timeline")
@@ -120,10 +119,13 @@ def read_timeline(case_id: UUID, reader: CanReadCases, session: SessionDep, pagi
     return Page(items=[TimelineRead.model_validate(row) for row in rows], next=following)
 
 
-def shown(session: Session, reader: Principal, case: CaseFile) -> CaseRead:
-    """Return a visible case with everything its officer works with; the reading is recorded."""
-    person, contract = session.exec(access.visible_person_and_contract_of(reader, case.id)).one()
-    return CaseRead(**_file(session, case, person, contract))
+def shown(session: Session, reader: Principal, case_id: UUID) -> CaseRead:
+    """Return a visible case with everything its officer works with, or raise `NotFound`; the reading is recorded."""
+    found = session.exec(access.visible_files(reader).where(CaseFile.id == case_id)).one_or_none()
+    if found is None:
+        raise NotFound
+    case, person, contract = found
+    return CaseRead(**_file(session, answers_with(session, case), person, contract))
 
 
 def _file(session: Session, case: CaseFile, person: Person, contract: CaseContract | None) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def resolve_case(case_id: UUID, body: Resolution, officer: CanResolveCase, sessi
     if body.compensation is not None:
         money = {"amount": plain(body.compensation.amount), "currency": body.compensation.currency}
         tell(session, case, Told.COMPENSATION_RECORDED, **money)
-    return shown(session, officer, case)
+    return shown(session, officer, case.id)
 
 
 @api.post("/cases/{case_id}/confirmations")
@@ -40,7 +40,7 @@ def confirm_outcome(case_id: UUID, body: Confirmation, officer: CanConfirmCase, 
     tell(session, case, told, method=body.method)
     if case.status is CaseStatus.IN_CARE:
         publish(session, case, CaseInCare(case_id=case.id, hotline_case_id=case.hotline_case_id))
-    return shown(session, officer, case)
+    return shown(session, officer, case.id)
 
 
 @api.post("/cases/{case_id}/close")
@@ -57,7 +57,7 @@ def close_case(case_id: UUID, supervisor: CanCloseCase, session: SessionDep) -> 
         case_id=case.id, outcome=str(case.outcome), hotline_case_id=case.hotline_case_id, closed_at=case.closed_at
     )
     publish(session, case, closed)
-    return shown(session, supervisor, case)
+    return shown(session, supervisor, case.id)
 
 
 @api.post("/cases/{case_id}/reopen")
@@ -70,4 +70,4 @@ def reopen_case(case_id: UUID, supervisor: CanCloseCase, session: SessionDep) ->
         raise PersonErased
     tell(session, case, Told.CASE_REOPENED)
     publish(session, case, CaseReopened(case_id=case.id, hotline_case_id=case.hotline_case_id))
-    return shown(session, supervisor, case)
+    return shown(session, supervisor, case.id)

@@ -52,13 +52,26 @@ def erase_person(person_id: UUID, supervisor: CanErase, session: SessionDep) -> 
 
 
 def _shown(session: Session, reader: Principal, rows: Sequence[Person]) -> list[PersonRead]:
-    ids = [person.id for person in rows]
-    people.unlock(session, ids)
-    cases = session.exec(access.visible_cases(reader).where(col(CaseFile.person_id).in_(ids))).all()
-    shown = []
+    people.unlock(session, [person.id for person in rows])
+    cases = _case_ids(session, reader, rows)
     for person in rows:
         record_read(session, person)
-        known = [case.id for case in cases if case.person_id == person.id]
-        erased = person.erased_at is not None
-        shown.append(PersonRead(id=person.id, person=opened(session, person), erased=erased, case_ids=known))
-    return shown
+    return [
+        PersonRead(
+            id=person.id,
+            person=opened(session, person),
+            erased=person.erased_at is not None,
+            case_ids=cases.get(person.id, []),
+        )
+        for person in rows
+    ]
+
+
+def _case_ids(session: Session, reader: Principal, rows: Sequence[Person]) -> dict[UUID, list[UUID]]:
+    """Return the cases of each person that the caller may see."""
+    of_them = col(CaseFile.person_id).in_([person.id for person in rows])
+    visible = access.visible_cases(reader).where(of_them).with_only_columns(col(CaseFile.person_id), col(CaseFile.id))
+    cases: dict[UUID, list[UUID]] = {}
+    for person_id, case_id in session.connection().execute(visible):
+        cases.setdefault(person_id, []).append(case_id)
+    return cases
