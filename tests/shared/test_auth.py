@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import hmac
 import json
+import shutil
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -33,13 +34,20 @@ def key_server() -> Iterator[KeyServer]:
         yield running
 
 
-@pytest.fixture
-def state(tmp_path: Path, key_server: KeyServer) -> Path:
-    """An issuer of this test's own: an EC key, then an RSA key, both published."""
-    folder = tmp_path / "identity"
-    folder.mkdir(mode=0o700)
+@pytest.fixture(scope="module")
+def two_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The state of an issuer with an EC key, then an RSA key, which takes long to make."""
+    folder = tmp_path_factory.mktemp("two_keys")
+    folder.chmod(0o700)
     ensure_key(folder)
     rotate(folder, "RS256")
+    return folder
+
+
+@pytest.fixture
+def state(two_keys: Path, tmp_path: Path, key_server: KeyServer) -> Path:
+    """An issuer of this test's own, both its keys published."""
+    folder = shutil.copytree(two_keys, tmp_path / "identity")
     key_server.published = key_set(folder)
     return folder
 
