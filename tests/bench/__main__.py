@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.bench import carrying, effect, footprint, load, machine, page, posting, reading, searching
+from tests.bench import auditing, carrying, effect, footprint, load, machine, page, posting, reading, searching
 from tests.bench.findings import QUICK, WHOLE, Measurement
 from tests.bench.parts import Parts
 
@@ -15,6 +15,7 @@ MEASUREMENTS: Mapping[str, Measurement] = {
     "effect": effect.on_both_carriers,
     "search": searching.among_many,
     "read": reading.beside_peer,
+    "audit": auditing.trail,
     "footprint": footprint.start_and_memory,
 }
 
