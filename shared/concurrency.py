@@ -3,19 +3,24 @@
 import hashlib
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import BigInteger, Connection, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Session
+
+TURN = select(func.pg_advisory_xact_lock(bindparam("about", type_=BigInteger)))
+TURNS = select(func.pg_advisory_xact_lock(func.unnest(bindparam("about", type_=ARRAY(BigInteger)))))
+"""Made once: turns are taken in every transaction."""
 
 
 def take_turn(session: Session, *about: str) -> None:
     """Wait until no other transaction is about the same thing; ends with the transaction (5 s, then 503)."""
-    session.connection().execute(select(func.pg_advisory_xact_lock(_number(about))))
+    session.connection().execute(TURN, {"about": _number(about)})
 
 
 def take_turns(connection: Connection, things: Iterable[tuple[str, ...]]) -> None:
     """Take a turn about each of several things; all do so in one order, so that none of them wait for each other."""
     numbers = sorted({_number(about) for about in things})
-    connection.execute(select(func.pg_advisory_xact_lock(func.unnest(numbers))))
+    connection.execute(TURNS, {"about": numbers})
 
 
 def _number(about: tuple[str, ...]) -> int:

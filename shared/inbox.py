@@ -44,6 +44,13 @@ AWAY = 1.0
 KEPT = timedelta(days=35)
 """Longer than any topic keeps an event (30 days), so that nothing old is handled twice."""
 
+NOTED = (
+    upsert(inbox)
+    .from_select(["event_id"], select(func.unnest(bindparam("ids", type_=ARRAY(Uuid))).column_valued()))
+    .on_conflict_do_nothing()
+    .returning(inbox.c.event_id)
+)
+
 log = get_logger("inbox")
 
 
@@ -254,9 +261,7 @@ class Inbox:
 
 def _not_handled(connection: Connection, event_ids: Sequence[UUID]) -> set[UUID]:
     """Note that these events are handled in this transaction, and return those that were not before."""
-    ids = func.unnest(bindparam("ids", event_ids, ARRAY(Uuid))).column_valued()
-    noted = upsert(inbox).from_select(["event_id"], select(ids)).on_conflict_do_nothing()
-    return set(connection.execute(noted.returning(inbox.c.event_id)).scalars())
+    return set(connection.execute(NOTED, {"ids": event_ids}).scalars())
 
 
 def forget_old_events(session: Session) -> None:
