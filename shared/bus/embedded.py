@@ -17,7 +17,7 @@ from shared.logging import get_logger, where
 from shared.tables import mailbox
 
 IDLE_SECONDS = 1.0
-BATCH = 50
+BATCH = 20
 """Events taken in hand at a time: so many may share a transaction, and are finished when we are told to stop."""
 
 log = get_logger("bus")

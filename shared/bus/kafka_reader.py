@@ -15,7 +15,7 @@ from shared.bus.kafka_raw import Placed, read_batch, readable
 
 log = logging.getLogger("baoho.bus")
 
-CHUNK = 50
+CHUNK = 20
 """Records taken from a partition at a time: so many may share a transaction, and are finished when we are told to stop."""
 FETCH_MS = 5_000
 UNREADABLE_SECONDS = 2.0
