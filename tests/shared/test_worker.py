@@ -166,6 +166,7 @@ def test_a_worker_forgets_what_is_too_old_to_be_asked_for(world: World) -> None:
         for key_mac in (b"old", b"new"):
             session.info["idempotency"] = (key_mac, b"")
             keep_answer(session, Answer(201, {}, b""))
+        session.commit()  # Answers are stored with it.
         connection = session.connection()
         connection.execute(idempotency.update().where(idempotency.c.key_mac == b"old").values(created_at=old))
         connection.execute(inbox.insert().values(event_id=new_id(), handled_at=old))
