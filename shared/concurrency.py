@@ -14,15 +14,16 @@ TURNS = select(func.pg_advisory_xact_lock(func.unnest(bindparam("about", type_=A
 
 def take_turn(session: Session, *about: str) -> None:
     """Wait until no other transaction is about the same thing; ends with the transaction (5 s, then 503)."""
-    session.connection().execute(TURN, {"about": _number(about)})
+    session.connection().execute(TURN, {"about": turn(*about)})
 
 
 def take_turns(connection: Connection, things: Iterable[tuple[str, ...]]) -> None:
     """Take a turn about each of several things; all do so in one order, so that none of them wait for each other."""
-    numbers = sorted({_number(about) for about in things})
+    numbers = sorted({turn(*about) for about in things})
     connection.execute(TURNS, {"about": numbers})
 
 
-def _number(about: tuple[str, ...]) -> int:
+def turn(*about: str) -> int:
+    """Return the number of the advisory lock about a thing."""
     digest = hashlib.sha256("\x00".join(about).encode()).digest()
     return int.from_bytes(digest[:8], signed=True)

@@ -1,13 +1,17 @@
 """The way to PostgreSQL: engines with bounded waits, plain connection strings, and which errors say that it is away."""
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, cast
 
+import psycopg
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session
 
-from shared.driver import Connection
+from shared.driver import Connection as Driver
 
 POOL_SIZE = 16
 """Also the number of request threads: more would only wait for a connection."""
@@ -37,14 +41,33 @@ def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> Engine:
     return engine
 
 
-def _connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Connection:
-    return Connection.open(*arguments, **parameters)
+def _connect(_dialect: Any, _record: Any, arguments: Any, parameters: Any) -> Driver:
+    return Driver.open(*arguments, **parameters)
 
 
 def _refuse_ended(connection: Any, _record: Any, _proxy: Any) -> None:
     """Let the pool replace a connection that the server has ended; to see it takes no journey."""
     if not connection.is_silent():
         raise DisconnectionError
+
+
+@contextmanager
+def at_once(session: Session) -> Iterator[Driver]:
+    """Lend the driver's connection of a transaction: what is executed on it goes to the server in one journey.
+
+    Its answers are there when the block ends; errors are raised as SQLAlchemy raises them.
+    """
+    connection = session.connection()
+    driver = cast("Driver", connection.connection.driver_connection)
+    try:
+        with driver.together():
+            yield driver
+    except psycopg.Error as error:
+        if driver.closed:
+            connection.invalidate(error)
+        raise DBAPIError.instance(
+            None, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=driver.closed
+        ) from error
 
 
 def conninfo(url: str) -> str:

@@ -84,6 +84,8 @@ class Connection(psycopg.Connection[TupleRow]):
 
     def is_silent(self) -> bool:
         """Say whether nothing waits to be read: a server that ended this session has said so, and closed it."""
+        if self.closed:
+            return False
         poll = select.poll()
         poll.register(self.pgconn.socket, select.POLLIN)
         return not poll.poll(0)

@@ -11,8 +11,8 @@ from sqlmodel import Session, col
 
 from shared import ledger
 from shared.clock import now
+from shared.db import at_once
 from shared.errors import IdempotencyKeyRequired, IdempotencyKeyReused, NotFound, RequestInFlight
-from shared.ledger import driver_of
 from shared.people import open_for, people_in_hand, seal_for
 from shared.runtime import act_of, runtime_of
 from shared.tables import idempotency
@@ -61,9 +61,8 @@ def _locked(session: Session, key_macs: list[bytes]) -> DictRow | None:
 
     Both go to the server together, and it sees the answer of whoever held the lock before.
     """
-    driver = driver_of(session)
     locks = [int.from_bytes(mac[:8], signed=True) for mac in key_macs]
-    with driver.together():
+    with at_once(session) as driver:
         locked = driver.execute(LOCK, {"locks": locks})
         stored = driver.cursor(row_factory=dict_row).execute(STORED, {"key_macs": key_macs})
     if not all(taken for (taken,) in locked):

@@ -29,7 +29,7 @@ from shared.letters.model import (
     event_id_of,
     hold_flowing,
     hold_line,
-    last_state,
+    join_line,
     storable,
 )
 from shared.logging import get_logger, where
@@ -155,10 +155,9 @@ class Inbox:
         if handler is None:
             return
         with self._runtime.session(_act(envelope, handler.__name__)) as session:
-            hold_line(session, record.topic, storable(record.key))
-            if not self._first(session, envelope.event_id):
+            is_new, ahead = join_line(session, record, envelope.event_id)
+            if not is_new:
                 return
-            ahead = last_state(session, record.topic, storable(record.key))
             if ahead is None:
                 self._run(session, record, envelope, attempt)
             else:

@@ -36,7 +36,8 @@ def _write(session: OrmSession) -> None:
         outer = savepoint.parent if savepoint.parent and savepoint.parent.nested else None
         session.info["ledger"] = [(outer if within is savepoint else within, *entry) for within, *entry in added]
     elif added:
-        driver_of(session).last += _statements(added)
+        driver = cast("Connection", session.connection().connection.driver_connection)
+        driver.last += _statements(added)
 
 
 @event.listens_for(OrmSession, "after_soft_rollback")
@@ -44,11 +45,6 @@ def _forget(session: OrmSession, undone: SessionTransaction) -> None:
     """Drop what was added within the transaction, or the savepoint, that is undone."""
     kept = [entry for entry in session.info.pop("ledger", ()) if undone.nested and entry[0] is not undone]
     session.info["ledger"] = kept
-
-
-def driver_of(session: OrmSession) -> Connection:
-    """Return the driver's connection of this transaction, for what is sent past SQLAlchemy."""
-    return cast("Connection", session.connection().connection.driver_connection)
 
 
 def _statements(added: list[tuple[Any, Table | Insert, Row]]) -> Iterator[Statement]:

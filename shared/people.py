@@ -14,8 +14,8 @@ from sqlmodel import Session
 from shared import ledger
 from shared.clock import now
 from shared.crypto import NONCE_BYTES, missing
+from shared.db import at_once
 from shared.errors import PersonErased
-from shared.ledger import driver_of
 from shared.names import query_terms, search_terms
 from shared.runtime import runtime_of
 from shared.tables import name_token, person_key
@@ -152,7 +152,9 @@ def _data_keys(session: Session, people: Iterable[UUID]) -> dict[UUID, bytes | N
     wanted = missing(people, cache)
     if wanted:
         vault = runtime_of(session).vault
-        for person, wrapped in driver_of(session).execute(DATA_KEYS, {"people": list(wanted)}):
+        with at_once(session) as driver:
+            rows = driver.execute(DATA_KEYS, {"people": list(wanted)})
+        for person, wrapped in rows:
             cache[person] = vault.decrypt(DATA_KEY, wrapped, person.bytes) if wrapped else None
     return cache
 

@@ -8,13 +8,14 @@ from uuid import UUID
 
 from sqlalchemy import Connection, and_, tuple_
 from sqlalchemy.orm import registry
-from sqlmodel import Session, col, select
+from sqlmodel import Session, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from shared import audit  # noqa: F401 - whatever is done to a letter leaves its trace
 from shared.auth import Principal
 from shared.bus import Record
-from shared.concurrency import take_turn, take_turns
+from shared.concurrency import take_turn, take_turns, turn
+from shared.db import at_once
 from shared.tables import dead_letter, kit
 
 WAITS = "waits_behind_dead_letter"
@@ -33,6 +34,12 @@ class LetterState(StrEnum):
     DISCARDED = "discarded"
 
 
+HOLD = "SELECT pg_advisory_xact_lock(%(turn)s)"
+NOTE = "INSERT INTO inbox (event_id) VALUES (%(event)s) ON CONFLICT DO NOTHING"
+LAST = (
+    "SELECT state FROM dead_letter WHERE topic = %(topic)s AND key = %(key)s AND state = ANY(%(open)s)"
+    " ORDER BY id DESC LIMIT 1"
+)
 OPEN = (LetterState.DEAD, LetterState.PARKED, LetterState.DUE)
 """While a letter of a key is open, whatever arrives for that key lines up behind it."""
 
@@ -117,13 +124,19 @@ def hold_flowing(connection: Connection, lines: Collection[tuple[str, str]]) -> 
     return connection.execute(waits).first() is None
 
 
-def last_state(session: Session, topic: str, key: str | None) -> LetterState | None:
-    """Return the state of the last open letter of a key; None says that the key flows."""
-    if key is None:
-        return None
-    line = (col(DeadLetter.topic) == topic, col(DeadLetter.key) == key, col(DeadLetter.state).in_(OPEN))
-    last = session.exec(select(DeadLetter.state).where(*line).order_by(col(DeadLetter.seq).desc()).limit(1)).first()
-    return None if last is None else LetterState(last)
+def join_line(session: Session, record: Record, event_id: UUID) -> tuple[bool, LetterState | None]:
+    """Hold a record's line and note its event as handled: say whether it was not yet, and what the last one in line waits for.
+
+    None says that the key flows. The three go to the server together; what each sees is what the one before it left.
+    """
+    line = {"topic": record.topic, "key": storable(record.key), "open": list(OPEN)}
+    with at_once(session) as driver:
+        if record.key is not None:
+            driver.execute(HOLD, {"turn": turn("letters", record.topic, line["key"])})
+        noted = driver.execute(NOTE, {"event": event_id})
+        last = driver.execute(LAST, line)
+    found = last.fetchone()
+    return noted.rowcount == 1, LetterState(found[0]) if found else None
 
 
 def columns_of(record: Record) -> dict[str, Any]:

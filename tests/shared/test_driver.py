@@ -14,7 +14,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from deploy.postgres import Server
-from shared.db import make_engine
+from shared.db import at_once, is_away, make_engine
 from shared.driver import Connection
 from tests.harness import House
 
@@ -201,3 +201,18 @@ def test_columns_are_named_as_the_driver_names_them(engine: Engine) -> None:
     assert ours is not None
     assert theirs is not None
     assert [column[:2] for column in ours] == [(column.name, column.type_code) for column in theirs]
+
+
+def test_what_is_sent_past_sqlalchemy_fails_as_through_it(house: House, server: Server) -> None:
+    with house.session("hotline") as session:
+        pid = session.connection().exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        with server.connect("postgres") as other:
+            other.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
+
+        with pytest.raises(DBAPIError) as lost, at_once(session) as driver:
+            driver.execute(KNOWN)
+
+    assert is_away(lost.value)
+    with house.session("hotline") as session, at_once(session) as driver:
+        rows = driver.execute(KNOWN)
+    assert list(rows) == []
