@@ -106,6 +106,7 @@ class Service:
             host,
             "--port",
             str(self.api_port),
+            "--one-processor",
         )
         return Process(self.name, arguments, self.api_port, f"{self.path}readyz")
 

@@ -97,7 +97,7 @@ class Parts:
         """Run `count` API processes of a service on one database."""
         with ExitStack() as ends:
             more = {f"{service.name.upper()}_DATABASE_URL": self.database.url(service.name, database=database)}
-            processes = [replace(service, api_port=free_port()).api() for _ in range(count)]
+            processes = [replace(service, api_port=port).api() for port in _apart(count)]
             yield [ends.enter_context(self.running(process, more)) for process in processes]
 
     @contextmanager
@@ -161,6 +161,16 @@ def _executed(process: Process, environment: Mapping[str, str], log: IO[bytes]) 
 
 def _has_ended(process: subprocess.Popen[bytes] | Forked) -> bool:
     return process.ended() if isinstance(process, Forked) else process.poll() is not None
+
+
+def _apart(count: int) -> list[int]:
+    """Return free ports for processes that keep to different processors, as far as there are enough."""
+    ports: list[int] = []
+    while len(ports) < count:
+        port = free_port()
+        if port % (os.cpu_count() or 1) == len(ports) % (os.cpu_count() or 1):
+            ports.append(port)
+    return ports
 
 
 def _answers(client: httpx.Client, url: str) -> bool:

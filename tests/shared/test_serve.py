@@ -2,6 +2,7 @@
 
 import gc
 import json
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ import uvicorn
 
 from shared.auth import PUBLIC
 from shared.edge import router
-from shared.serve import HttpServer, load
+from shared.serve import HttpServer, keep_to_one_processor, load
 from tests.specimen import dry_runtime, specimen
 
 PATIENCE = 20
@@ -150,3 +151,21 @@ def test_the_collector_rests_while_an_app_is_loaded_and_works_afterwards(*, fail
 
     assert worked == [False]
     assert gc.isenabled()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this system binds nothing to a processor")
+def test_neighbours_keep_to_different_processors() -> None:
+    usable = sorted(os.sched_getaffinity(0))
+    kept: list[set[int]] = []
+
+    def keep(port: int) -> None:
+        keep_to_one_processor(port)
+        kept.append(os.sched_getaffinity(0))
+
+    for port in range(8101, 8101 + len(usable)):
+        thread = threading.Thread(target=keep, args=(port,))
+        thread.start()
+        thread.join(PATIENCE)
+
+    assert sorted(min(one) for one in kept) == usable
+    assert {len(one) for one in kept} == {1}
