@@ -164,13 +164,9 @@ def _has_ended(process: subprocess.Popen[bytes] | Forked) -> bool:
 
 
 def _apart(count: int) -> list[int]:
-    """Return free ports for processes that keep to different processors, as far as there are enough."""
-    ports: list[int] = []
-    while len(ports) < count:
-        port = free_port()
-        if port % (os.cpu_count() or 1) == len(ports) % (os.cpu_count() or 1):
-            ports.append(port)
-    return ports
+    """Return free ports for processes that keep to different processors: neighbours, as far as they are free."""
+    first = free_port()
+    return [first, *range(first + 1, first + count)]
 
 
 def _answers(client: httpx.Client, url: str) -> bool:
