@@ -1,7 +1,10 @@
 """The bench still works: a quick run of what needs no broker, and tables in their places on the page."""
 
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -10,6 +13,13 @@ from tests.bench.findings import QUICK, Finding, spread
 from tests.bench.page import PAGE, table
 from tests.bench.parts import Parts
 from tests.requirements import require
+
+
+@pytest.fixture(autouse=True)
+def own_environment() -> Iterator[None]:
+    """Take back what the bench, a program of its own, sets in its environment: other tests start processes in it."""
+    with patch.dict(os.environ):
+        yield
 
 
 def test_a_quick_run_finds_figures_for_posting_and_for_reading(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
@@ -15,7 +16,9 @@ from services.intake.handlers import HANDLERS
 from shared.bus import Record
 from shared.contracts import KNOWN
 from shared.db import conninfo
+from shared.events import Envelope
 from shared.inbox import Inbox
+from shared.letters.model import LetterState, join_line
 from tests.access.journey import Journey
 from tests.access.listening import Listener, ListeningHouse
 
@@ -23,9 +26,14 @@ from tests.access.listening import Listener, ListeningHouse
 class Forgetful(Inbox):
     """An inbox that takes every event for new."""
 
-    def _first(self, session: Session, event_id: UUID) -> bool:
-        super()._first(session, event_id)
-        return True
+    def _handle(self, record: Record, envelope: Envelope, attempt: int) -> None:
+        with patch("shared.inbox.join_line", _forgotten):
+            super()._handle(record, envelope, attempt)
+
+
+def _forgotten(session: Session, record: Record, event_id: UUID) -> tuple[bool, LetterState | None]:
+    _, ahead = join_line(session, record, event_id)
+    return True, ahead
 
 
 class Twice(ListeningHouse):
