@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import psycopg
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import ClauseElement, Dialect, Engine, create_engine, event
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -13,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from shared.driver import Connection as Driver
 
+DIALECT: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 POOL_SIZE = 16
 """Also the number of request threads: more would only wait for a connection."""
 OPTIONS = "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=15s -c idle_in_transaction_session_timeout=60s"
@@ -68,6 +70,11 @@ def at_once(session: Session) -> Iterator[Driver]:
         raise DBAPIError.instance(
             None, None, error, psycopg.Error, hide_parameters=True, connection_invalidated=driver.closed
         ) from error
+
+
+def spelled(statement: ClauseElement) -> str:
+    """Return a statement as the driver takes it, its parameters by name: for `at_once`."""
+    return str(statement.compile(dialect=DIALECT))
 
 
 def conninfo(url: str) -> str:

@@ -9,9 +9,7 @@ from uuid import UUID
 
 import structlog
 from opentelemetry.trace import SpanKind
-from sqlalchemy import Connection, Uuid, bindparam, delete, func, insert, select
-from sqlalchemy.dialects.postgresql import ARRAY
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlmodel import Session
 
@@ -22,6 +20,7 @@ from shared.events import Envelope, Event, Handlers, PoisonError, decode
 from shared.letters.acts import fail, settle, take_due
 from shared.letters.model import (
     HANDLER,
+    NOTED,
     WAITS,
     DeadLetter,
     LetterState,
@@ -43,13 +42,6 @@ JITTER = 0.2
 AWAY = 1.0
 KEPT = timedelta(days=35)
 """Longer than any topic keeps an event (30 days), so that nothing old is handled twice."""
-
-NOTED = (
-    upsert(inbox)
-    .from_select(["event_id"], select(func.unnest(bindparam("ids", type_=ARRAY(Uuid))).column_valued()))
-    .on_conflict_do_nothing()
-    .returning(inbox.c.event_id)
-)
 
 log = get_logger("inbox")
 

@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Dialect, Insert, Table, event, insert
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy import Insert, Table, event, insert
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import SessionTransaction
 
+from shared.db import DIALECT
 from shared.driver import Connection, Statement
 
-DIALECT: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 PARAMETERS = 50
 """The most in one statement: the driver keeps what it knows of a statement with so many, and reads a longer one anew."""
 Row = dict[str, Any]

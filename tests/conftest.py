@@ -14,11 +14,11 @@ import uvicorn
 from deploy.identity.app import create_issuer
 from deploy.identity.demo import mint
 from deploy.identity.keys import sign
-from deploy.kafka.broker import STATE, Broker, BrokerError, install, installed
+from deploy.kafka.broker import Broker
 from deploy.postgres import SERVICES, Server
 from shared import migrations
 from tests.harness import House, free_port
-from tests.requirements import missing, require
+from tests.requirements import kafka_jars
 from tests.shared.bus import kafka_world
 
 os.environ["ENV"] = "development"
@@ -66,14 +66,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     """One Kafka broker for all tests of this process."""
-    require("java", "apt install openjdk-17-jre-headless")
-    if not installed(STATE):
-        require("mvn", "apt install maven")
-    try:
-        install(STATE)
-    except BrokerError as error:
-        missing(str(error))
-    with Broker(STATE, kafka_world.free_port(), data=tmp_path_factory.mktemp("kafka")) as running:
+    with Broker(kafka_jars(), kafka_world.free_port(), data=tmp_path_factory.mktemp("kafka")) as running:
         yield running
 
 

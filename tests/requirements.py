@@ -2,9 +2,12 @@
 
 import os
 import shutil
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
+
+from deploy.kafka.broker import STATE, BrokerError, install, installed
 
 
 def require(tool: str, hint: str) -> str:
@@ -20,3 +23,15 @@ def missing(reason: str) -> NoReturn:
     if os.environ.get("REQUIRE_ALL") == "1":
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
+
+
+def kafka_jars() -> Path:
+    """Return the folder of Kafka's jars, which are fetched at first use."""
+    require("java", "apt install openjdk-17-jre-headless")
+    if not installed(STATE):
+        require("mvn", "apt install maven")
+    try:
+        install(STATE)
+    except BrokerError as error:
+        missing(str(error))
+    return STATE

@@ -2,8 +2,9 @@
 
 from sqlmodel import Session
 
-from services.intake import access, rules
-from services.intake.access import ReferralNews
+from services.intake import rules
+from services.intake.access import news
+from services.intake.access.news import ReferralNews
 from services.intake.actions import NARRATIVE, ask_for_contract, hold_person, take_down, tell
 from services.intake.models import CaseContract, CaseFile, Channel, Partner, Person, Priority, ReferralStatus, Told
 from shared import codes
@@ -35,7 +36,7 @@ from shared.person import StoredPerson
 def open_handed_over_case(session: Session, event: HotlineCaseHandedOver) -> None:
     """Open a file at the office that was named, once; who it is about is fetched."""
     take_turn(session, "hotline case", str(event.hotline_case_id))
-    if session.exec(access.hotline_case_for(event)).first() is not None:
+    if session.exec(news.hotline_case_for(event)).first() is not None:
         return
     office = codes.offices.get(event.office)
     person = Person(office=event.office, province=office.province if office else event.province)
@@ -66,9 +67,9 @@ def open_handed_over_case(session: Session, event: HotlineCaseHandedOver) -> Non
 
 def apply_hand_over(session: Session, details: HandOverDetails, params: dict[str, str]) -> None:
     """Take down who is in need and what happened; someone erased meanwhile stays erased."""
-    hold_person(session, one(session, access.handed_over_case_for(params)).person_id)
-    case = locked(session, access.handed_over_case_for(params))
-    person = locked(session, access.person_for(case))
+    hold_person(session, one(session, news.handed_over_case_for(params)).person_id)
+    case = locked(session, news.handed_over_case_for(params))
+    person = locked(session, news.person_for(case))
     if person.erased_at is not None:
         return
     known = StoredPerson.model_validate(details.model_dump())
@@ -82,7 +83,7 @@ def apply_hand_over(session: Session, details: HandOverDetails, params: dict[str
 
 def link_contract(session: Session, event: ContractLinked) -> None:
     """Tie the case to the contract, and have what it says fetched."""
-    case = locked(session, access.case_for(event))
+    case = locked(session, news.case_for(event))
     rules.link(case, event.contract_id, event.agency_id)
     ids = {"contract_id": str(event.contract_id), "agency_id": str(event.agency_id)}
     tell(session, case, Told.CONTRACT_LINKED, **ids)
@@ -91,9 +92,9 @@ def link_contract(session: Session, event: ContractLinked) -> None:
 
 def apply_contract(session: Session, details: ContractDetails, params: dict[str, str]) -> None:
     """Keep what the contract says as it was read, show each finding with its article, and tell what is alleged."""
-    case = locked(session, access.linked_case_for(params))
+    case = locked(session, news.linked_case_for(params))
     rules.link(case, details.contract_id, details.agency_id)
-    contract = session.exec(access.contract_for(case)).one_or_none()
+    contract = session.exec(news.contract_for(case)).one_or_none()
     snapshot = _snapshot(case, details)
     session.add(snapshot if contract is None else contract.sqlmodel_update(snapshot.model_dump(exclude={"id"})))
     tell(session, case, Told.CONTRACT_READ, market=details.market, job=details.job, months=details.months)
@@ -105,7 +106,7 @@ def apply_contract(session: Session, details: ContractDetails, params: dict[str,
 
 def note_contract_not_found(session: Session, event: ContractNotFound) -> None:
     """The registry has no contract of this person."""
-    case = locked(session, access.case_for(event))
+    case = locked(session, news.case_for(event))
     if rules.link_failed(case):
         tell(session, case, Told.CONTRACT_NOT_FOUND)
 
@@ -113,10 +114,10 @@ def note_contract_not_found(session: Session, event: ContractNotFound) -> None:
 def list_partner(session: Session, event: OrganizationListed) -> None:
     """Know a partner, and whether it may receive clients."""
     take_turn(session, "partner", str(event.organization_id))
-    if session.exec(access.partner_for(event)).first() is None:
+    if session.exec(news.partner_for(event)).first() is None:
         store(session, Partner(id=event.organization_id, active=event.active))
     else:
-        locked(session, access.partner_for(event)).active = event.active
+        locked(session, news.partner_for(event)).active = event.active
 
 
 def mark_routed(session: Session, event: ReferralRouted) -> None:
@@ -158,8 +159,8 @@ def mark_cancelled(session: Session, event: ReferralCancelled) -> None:
 
 def note_bed_released(session: Session, event: BedReleased) -> None:
     """The bed is someone else's to have."""
-    case = locked(session, access.case_for(event))
-    locked(session, access.referral_for(event)).bed_held = False
+    case = locked(session, news.case_for(event))
+    locked(session, news.referral_for(event)).bed_held = False
     tell(session, case, Told.BED_RELEASED, referral_id=str(event.referral_id))
 
 
@@ -173,8 +174,8 @@ def _note(
     bed_held: bool = False,
 ) -> CaseFile | None:
     """Take the referral's step and return its case, locked before the referral as everywhere; late news returns None."""
-    case = locked(session, access.case_for(event))
-    referral = locked(session, access.referral_for(event))
+    case = locked(session, news.case_for(event))
+    referral = locked(session, news.referral_for(event))
     if not rules.step(referral, to, reason=reason, bed_held=bed_held):
         return None
     more = {"reason": reason} if reason is not None else {}

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlmodel import Session, col
 
-from services.intake import access
+from services.intake.access import news
 from services.intake.actions import DETAILS, ask_for_contract, forget, opened
 from services.intake.models import CaseFile, Person
 from shared import people
@@ -25,21 +25,21 @@ class AskedLinks:
     def counts(self, session: Session) -> dict[str, int]:
         """Count the waiting cases by the link key they asked under."""
         key_id = func.coalesce(CaseFile.asked_under, "")
-        counted = select(key_id, func.count()).where(*access.waits_for_contract()).group_by(key_id)
+        counted = select(key_id, func.count()).where(*news.waits_for_contract()).group_by(key_id)
         return {row[0]: row[1] for row in session.connection().execute(counted)}
 
     def due(self, session: Session, after: UUID | None, limit: int) -> Sequence[UUID]:
         """Return the waiting cases that asked under another key."""
-        cases = access.cases_asked_otherwise(_current(session)).limit(limit).with_only_columns(col(CaseFile.id))
+        cases = news.cases_asked_otherwise(_current(session)).limit(limit).with_only_columns(col(CaseFile.id))
         further = cases if after is None else cases.where(col(CaseFile.id) > after)
         return session.connection().execute(further).scalars().all()
 
     def move(self, session: Session, ids: Sequence[UUID]) -> None:
         """Ask the registry again under the current pseudonym; the answer is as before, or better."""
-        waiting = access.cases_asked_otherwise(_current(session)).where(col(CaseFile.id).in_(ids))
+        waiting = news.cases_asked_otherwise(_current(session)).where(col(CaseFile.id).in_(ids))
         for case in session.exec(waiting.with_for_update(key_share=True)).all():
             case.version += 1
-            ask_for_contract(session, case, opened(session, session.exec(access.person_for(case)).one()))
+            ask_for_contract(session, case, opened(session, session.exec(news.person_for(case)).one()))
 
     def opens(self, _session: Session, _key_id: str) -> bool:
         """Leave the trial to the registry, which holds pseudonyms to compare with."""

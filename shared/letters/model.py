@@ -6,7 +6,9 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, tuple_
+from sqlalchemy import Connection, Uuid, and_, bindparam, func, literal_column, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.orm import registry
 from sqlmodel import Session, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -14,9 +16,9 @@ from sqlmodel.sql.expression import SelectOfScalar
 from shared import audit  # noqa: F401 - whatever is done to a letter leaves its trace
 from shared.auth import Principal
 from shared.bus import Record
-from shared.concurrency import take_turn, take_turns, turn
-from shared.db import at_once
-from shared.tables import dead_letter, kit
+from shared.concurrency import TURN, take_turn, take_turns, turn
+from shared.db import at_once, spelled
+from shared.tables import dead_letter, inbox, kit
 
 WAITS = "waits_behind_dead_letter"
 """The reason of a letter that nobody has tried to handle yet."""
@@ -34,14 +36,29 @@ class LetterState(StrEnum):
     DISCARDED = "discarded"
 
 
-HOLD = "SELECT pg_advisory_xact_lock(%(turn)s)"
-NOTE = "INSERT INTO inbox (event_id) VALUES (%(event)s) ON CONFLICT DO NOTHING"
-LAST = (
-    "SELECT state FROM dead_letter WHERE topic = %(topic)s AND key = %(key)s AND state = ANY(%(open)s)"
-    " ORDER BY id DESC LIMIT 1"
-)
 OPEN = (LetterState.DEAD, LetterState.PARKED, LetterState.DUE)
 """While a letter of a key is open, whatever arrives for that key lines up behind it."""
+
+
+NOTED = (
+    upsert(inbox)
+    .from_select(["event_id"], select(func.unnest(bindparam("ids", type_=ARRAY(Uuid))).column_valued()))
+    .on_conflict_do_nothing()
+    .returning(inbox.c.event_id)
+)
+"""Notes that events are handled, and returns those that were not before."""
+LAST = (
+    select(dead_letter.c.state)
+    .where(
+        dead_letter.c.topic == bindparam("topic"),
+        dead_letter.c.key == bindparam("key"),
+        dead_letter.c.state.in_([literal_column(f"'{state}'") for state in OPEN]),
+    )
+    .order_by(dead_letter.c.id.desc())
+    .limit(literal_column("1"))
+)
+"""Written out as in the index of open letters, so that it fits whatever the plan."""
+HOLD_LINE, NOTE_EVENT, LAST_IN_LINE = spelled(TURN), spelled(NOTED), spelled(LAST)
 
 
 class DiscardReason(StrEnum):
@@ -129,12 +146,12 @@ def join_line(session: Session, record: Record, event_id: UUID) -> tuple[bool, L
 
     None says that the key flows. The three go to the server together; what each sees is what the one before it left.
     """
-    line = {"topic": record.topic, "key": storable(record.key), "open": list(OPEN)}
+    line = {"topic": record.topic, "key": storable(record.key)}
     with at_once(session) as driver:
         if record.key is not None:
-            driver.execute(HOLD, {"turn": turn("letters", record.topic, line["key"])})
-        noted = driver.execute(NOTE, {"event": event_id})
-        last = driver.execute(LAST, line)
+            driver.execute(HOLD_LINE, {"about": turn("letters", record.topic, line["key"])})
+        noted = driver.execute(NOTE_EVENT, {"ids": [event_id]})
+        last = driver.execute(LAST_IN_LINE, line)
     found = last.fetchone()
     return noted.rowcount == 1, LetterState(found[0]) if found else None
 

@@ -10,23 +10,16 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from deploy.kafka.broker import STATE, Broker, BrokerError, _answers, _listens, install, installed, main
+from deploy.kafka.broker import Broker, BrokerError, _answers, _listens, install, main
 from shared.bus.kafka_brokers import Brokers
 from shared.bus.kafka_topics import ensure_topics
-from tests.requirements import missing, require
+from tests.requirements import kafka_jars, require
 from tests.shared.bus.kafka_world import free_port
 
 
 @pytest.fixture(scope="module")
 def state() -> Path:
-    require("java", "apt install openjdk-17-jre-headless")
-    if not installed(STATE):
-        require("mvn", "apt install maven")
-    try:
-        install(STATE)
-    except BrokerError as error:
-        missing(str(error))
-    return STATE
+    return kafka_jars()
 
 
 @pytest.fixture

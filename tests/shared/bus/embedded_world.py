@@ -1,26 +1,10 @@
 """What the tests of the embedded carrier do again and again."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-
 from sqlalchemy import select
 
-from shared.bus import Accept, Record
-from shared.bus.embedded import EmbeddedCarrier
+from shared.bus import Record
 from shared.tables import mailbox
 from tests.shared.faults.world import World
-
-
-@contextlib.asynccontextmanager
-async def draining(carrier: EmbeddedCarrier, topic: str, accept: Accept) -> AsyncIterator[asyncio.Event]:
-    stop = asyncio.Event()
-    task = asyncio.create_task(carrier.consume([topic], accept, stop))
-    try:
-        yield stop
-    finally:
-        stop.set()
-        await task
 
 
 def keys_of(records: list[Record]) -> list[str | None]:

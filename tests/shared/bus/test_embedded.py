@@ -13,8 +13,8 @@ from shared.bus import CarrierDown, Record, Retry
 from shared.bus.embedded import EmbeddedBus, EmbeddedCarrier
 from shared.ids import new_id
 from shared.tables import mailbox
-from tests.shared.bus.embedded_world import draining, keys_of, waiting
-from tests.shared.bus.kafka_world import Seen, until
+from tests.shared.bus.embedded_world import keys_of, waiting
+from tests.shared.bus.kafka_world import Seen, consuming, until
 from tests.shared.faults.outage import shut
 from tests.shared.faults.world import CONSUMER, World, embedded
 
@@ -41,7 +41,7 @@ def test_records_arrive_whole_and_in_order_per_key(world: World) -> None:
 
     async def story() -> None:
         await carrier.start()
-        async with draining(carrier, world.topic, seen):
+        async with consuming(carrier, world.topic, seen):
             await carrier.publish(records)
             await until(lambda: len(seen.records) >= len(records), "every record came")
             await until(lambda: not waiting(world), "the mailbox is empty")
@@ -70,7 +70,7 @@ def test_a_failing_key_is_tried_again_after_its_delay_and_holds_up_no_other(worl
 
     async def story() -> tuple[list[str | None], list[tuple[str, int]]]:
         carrier = embedded(world.consumer, world.topic)
-        async with draining(carrier, world.topic, accept):
+        async with consuming(carrier, world.topic, accept):
             await carrier.publish(records)
             await until(lambda: len(seen.records) >= 3 and len(tries) >= 4, "the sound key flows")
             before, behind = keys_of(seen.records), waiting(world)
@@ -99,7 +99,7 @@ def test_any_other_error_is_tried_again_without_counting_or_telling_what_it_says
 
     async def story() -> None:
         carrier = embedded(world.consumer, world.topic)
-        async with draining(carrier, world.topic, accept):
+        async with consuming(carrier, world.topic, accept):
             await carrier.publish([world.record(new_id(), 2)])
             await until(lambda: len(seen.records) == 1, "the record is accepted")
 
@@ -121,7 +121,7 @@ def test_one_failing_consumer_holds_up_no_other(world: World) -> None:
         raise Retry(0.05)
 
     async def story() -> None:
-        async with draining(failing, world.topic, fail), draining(sound, world.topic, seen):
+        async with consuming(failing, world.topic, fail), consuming(sound, world.topic, seen):
             await failing.publish(records)
             await until(lambda: len(seen.records) >= len(records), "the sound consumer has all")
 
@@ -189,7 +189,7 @@ def test_told_to_stop_it_finishes_the_event_in_hand_only(world: World) -> None:
     async def story() -> None:
         carrier = embedded(world.consumer, world.topic)
         await carrier.publish(records)
-        async with draining(carrier, world.topic, accept) as stop:
+        async with consuming(carrier, world.topic, accept) as stop:
             await until(in_hand.is_set, "an event is in hand")
             stop.set()
             go_on.set()
@@ -207,7 +207,7 @@ def test_while_a_consumers_database_is_away_nothing_is_acknowledged_and_consumin
     carrier = embedded(world.consumer, world.topic)
 
     async def story() -> None:
-        async with draining(carrier, world.topic, seen):
+        async with consuming(carrier, world.topic, seen):
             with shut(server, world.consumer), pytest.raises(CarrierDown, match=CONSUMER):
                 await carrier.publish([record])
             await carrier.publish([record])

@@ -8,8 +8,8 @@ from shared.bus import Record
 from shared.bus.claim import Claim
 from shared.bus.embedded import EmbeddedBus, EmbeddedCarrier, SecondProcessError
 from shared.ids import new_id
-from tests.shared.bus.embedded_world import draining, keys_of, waiting
-from tests.shared.bus.kafka_world import Seen, until
+from tests.shared.bus.embedded_world import keys_of, waiting
+from tests.shared.bus.kafka_world import Seen, consuming, until
 from tests.shared.faults.bus_process import REFUSED
 from tests.shared.faults.plan import Plan, ended
 from tests.shared.faults.world import CONSUMER, World, embedded
@@ -79,7 +79,7 @@ def test_a_claim_that_is_lost_is_taken_anew_before_anything_is_drained(world: Wo
 
     async def story() -> bool:
         bus.open()
-        async with draining(carrier, world.topic, seen):
+        async with consuming(carrier, world.topic, seen):
             end_claim(world, server)
             await carrier.publish([world.record(new_id(), 2)])
             await until(lambda: len(seen.records) == 1, "the event came")
@@ -103,7 +103,7 @@ def test_whoever_lost_its_claim_to_another_drains_nothing_until_that_one_is_gone
 
     async def story() -> list[str | None]:
         await carrier.publish(records)
-        async with draining(carrier, world.topic, accept):
+        async with consuming(carrier, world.topic, accept):
             await until(in_hand.is_set, "an event is in hand")
             end_claim(world, server)
             assert rival.holds()

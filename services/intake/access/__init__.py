@@ -14,7 +14,6 @@ from services.intake.models import (
     CaseFile,
     CaseStatus,
     Consent,
-    LinkState,
     Partner,
     Person,
     Purpose,
@@ -27,19 +26,7 @@ from services.intake.models import (
 from shared import codes
 from shared.auth import Principal, requires
 from shared.clock import today
-from shared.contracts.hotline import HotlineCaseHandedOver
-from shared.contracts.referral import (
-    BedReleased,
-    OrganizationListed,
-    ReferralAccepted,
-    ReferralCancelled,
-    ReferralCompleted,
-    ReferralDeclined,
-    ReferralRouted,
-    ReferralUnroutable,
-    ServiceType,
-)
-from shared.contracts.registry import ContractLinked, ContractNotFound
+from shared.contracts.referral import ServiceType
 from shared.metrics import Figure
 from shared.permissions import Permission, Role
 
@@ -59,16 +46,6 @@ CanScreen = Annotated[Principal, requires(Permission.SCREENING_RECORD)]
 CanSearchPeople = Annotated[Principal, requires(Permission.PERSON_SEARCH)]
 CanUpdateCase = Annotated[Principal, requires(Permission.CASE_UPDATE)]
 CanWithdrawConsent = Annotated[Principal, requires(Permission.CONSENT_WITHDRAW)]
-
-ReferralNews = (
-    ReferralRouted
-    | ReferralUnroutable
-    | ReferralAccepted
-    | ReferralDeclined
-    | ReferralCompleted
-    | ReferralCancelled
-    | BedReleased
-)
 
 
 def desk_of(principal: Principal) -> codes.Office | None:
@@ -234,59 +211,6 @@ def complaint_counts(principal: Principal, first: date, last: date) -> Select[st
 def _countable(principal: Principal, first: date, last: date) -> tuple[ColumnElement[bool], ...]:
     received = col(CaseFile.received_on)
     return true() if principal.has(Role.ANALYST) else false(), received >= first, received <= last
-
-
-def hotline_case_for(event: HotlineCaseHandedOver) -> SelectOfScalar[CaseFile]:
-    """Return the case that was opened for a handed-over one, if it was."""
-    return select(CaseFile).where(CaseFile.hotline_case_id == event.hotline_case_id)
-
-
-def handed_over_case_for(params: dict[str, str]) -> SelectOfScalar[CaseFile]:
-    """Return the case whose hand-over was asked for."""
-    return select(CaseFile).where(CaseFile.hotline_case_id == UUID(params["hotline_case_id"]))
-
-
-def linked_case_for(params: dict[str, str]) -> SelectOfScalar[CaseFile]:
-    """Return the case whose contract was asked for."""
-    return select(CaseFile).where(CaseFile.id == UUID(params["case_id"]))
-
-
-def person_for(case: CaseFile) -> SelectOfScalar[Person]:
-    """Return whom a case is about."""
-    return select(Person).where(Person.id == case.person_id)
-
-
-def contract_for(case: CaseFile) -> SelectOfScalar[CaseContract]:
-    """Return the contract that was read for a case, if one was."""
-    return select(CaseContract).where(CaseContract.case_id == case.id)
-
-
-def waits_for_contract() -> tuple[Any, ...]:
-    """Return the conditions that the registry may still be asked for a case's contract: its person can be named."""
-    erased = select(Person.id).where(col(Person.erased_at).is_not(None))
-    waiting = col(CaseFile.link_state).in_((LinkState.REQUESTED, LinkState.NOT_FOUND))
-    return waiting, col(CaseFile.person_id).not_in(erased)
-
-
-def cases_asked_otherwise(key_id: str) -> SelectOfScalar[CaseFile]:
-    """Return the waiting cases that the registry was asked for under another link key than this one, in order."""
-    otherwise = col(CaseFile.asked_under).is_distinct_from(key_id)
-    return select(CaseFile).where(*waits_for_contract(), otherwise).order_by(col(CaseFile.id))
-
-
-def case_for(event: ContractLinked | ContractNotFound | ReferralNews) -> SelectOfScalar[CaseFile]:
-    """Return the case that news is about."""
-    return select(CaseFile).where(CaseFile.id == event.case_id)
-
-
-def referral_for(event: ReferralNews) -> SelectOfScalar[Referral]:
-    """Return the referral that news is about."""
-    return select(Referral).where(Referral.id == event.referral_id, Referral.case_id == event.case_id)
-
-
-def partner_for(event: OrganizationListed) -> SelectOfScalar[Partner]:
-    """Return the partner that the directory speaks of."""
-    return select(Partner).where(Partner.id == event.organization_id)
 
 
 VISIBLE: dict[str, Any] = {
