@@ -97,9 +97,9 @@ Paging = Annotated[PageRequest, Depends(page_request)]
 
 
 def _split(value: object) -> object:
-    """Take `?status=a,b` and `?status=a&status=b` alike."""
+    """Take `?status=a,b` and `?status=a&status=b` alike. An empty part stays, to be refused: `?status=` asks for nothing."""
     texts = value if isinstance(value, list) else [value]
-    return [part for text in texts for part in str(text).split(",") if part]
+    return [part for text in texts for part in str(text).split(",")]
 
 
 SEVERAL = BeforeValidator(_split)

@@ -58,6 +58,7 @@ class Fuzz:
         self._world = world
         self._aims: dict[str, Call] = {}
         self._asked: Counter[str] = Counter()
+        self._still = False
         # In process and not over a socket: so nothing is refused by the server before it reaches our code.
         app = world.house.client(service).app
         config = SchemathesisConfig.from_dict(CONFIG)
@@ -140,9 +141,15 @@ class Fuzz:
     def aim_of(self, label: str) -> Call:
         """Return a request that would succeed, on a row that is new every few times."""
         self._asked[label] += 1
-        if self._asked[label] % FRESH == 1 and label in CALLS:
+        if self._asked[label] % FRESH == 1 and label in CALLS and not self._still:
             self._aims[label] = CALLS[label](self._world, "osso_officer")
         return self._aims.get(label, Call(label.split(" ")[1]))
+
+    def stand_still(self) -> None:
+        """Make every row to aim at now, and no more of them: what was done meanwhile may stand in the way of a new one."""
+        for label in operations(self.service):
+            self.aim_of(label)
+        self._still = True
 
     def _shares_address(self, case: Request) -> bool:
         """Say whether the address is also one of an item: `GET /workers/search` asks for a worker with an odd id."""

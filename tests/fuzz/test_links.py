@@ -12,6 +12,8 @@ from hypothesis.errors import FlakyStrategyDefinition
 from deploy.postgres import SERVICES
 from tests.fuzz.aiming import SOAK, Fuzz, Request
 
+CLOSING = "PATCH /referral/v1/organizations/{organization_id}"
+"""May close the callers' own organisation: what they had just made is then not found, as it should be."""
 WALKS = 50 if SOAK else 1
 SETTINGS = settings(
     max_examples=4,
@@ -28,11 +30,14 @@ def walk(fuzz: Fuzz) -> dict[str, set[int]]:
     """Follow links from request to request, each sent by someone who may; return what was answered to each operation."""
     answered: defaultdict[str, set[int]] = defaultdict(set)
     broken: list[BaseException] = []
+    fuzz.stand_still()
 
     class Walk(fuzz.schema.as_state_machine()):  # type: ignore[misc]
         def before_call(self, case: Request) -> None:
             dice = Random(repr(case.body))  # noqa: S311 - the same walk goes the same way again
             fuzz.fill(case, dice, strange=0.1)
+            if case.operation.label == CLOSING and isinstance(case.body, dict):
+                case.body.pop("active", None)
 
         def get_call_kwargs(self, case: Request) -> dict[str, Any]:
             return {"headers": fuzz.headers(fuzz.allowed(case.operation.label)[0])}
