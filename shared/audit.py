@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session as OrmSession
 from sqlmodel import Session
 
 from shared import ledger
+from shared.access import RowT
 from shared.ids import new_id
 from shared.runtime import Act, Runtime, act_of
 from shared.tables import audit
@@ -33,6 +34,17 @@ def enter(session: Session, model: Any, **values: Any) -> None:
     row_id = new_id()
     ledger.append(session, model.__table__, {"id": row_id, **values})
     ledger.append(session, audit, _entry(act_of(session), "created", model.__tablename__, str(row_id)))
+
+
+def enter_row(session: Session, row: RowT) -> RowT:
+    """Store a new row, as it is then, at the end of the transaction, which does not look for it before; return it.
+
+    The columns that the database fills stay unknown.
+    """
+    table = row.__table__  # type: ignore[attr-defined]
+    ledger.append(session, table, row)
+    ledger.append(session, audit, _entry(act_of(session), "created", table.name, str(row.id)))
+    return row
 
 
 def record_denial(runtime: Runtime, act: Act, kind: str, row_id: str | None) -> None:

@@ -11,7 +11,8 @@ from functools import cache
 from typing import Any, Self, cast
 
 import psycopg
-from psycopg.abc import Params
+from psycopg.abc import Params, PQGen
+from psycopg.generators import send
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
 
@@ -55,6 +56,7 @@ class Connection(psycopg.Connection[TupleRow]):
     @contextmanager
     def together(self) -> Iterator[None]:
         """Send what is executed within the block at once, and wait for all of it at its end."""
+        self._pipeline = self._pipeline or Journey(self)
         with self.pipeline():
             if self.must_begin:
                 psycopg.Cursor(self).execute(self._begin(), prepare=False)
@@ -93,6 +95,23 @@ class Connection(psycopg.Connection[TupleRow]):
     def _begin(self) -> bytes:
         level = f" ISOLATION LEVEL {self.isolation_level.name.replace('_', ' ')}" if self.isolation_level else ""
         return f"BEGIN{level}{' READ ONLY' if self.read_only else ''}".encode()
+
+
+class Journey(psycopg.Pipeline):
+    """Statements that travel together. The driver's own pipeline sends each as it comes, and each send wakes the server."""
+
+    def _communicate_gen(self) -> PQGen[None]:
+        """Give the statements to libpq, which keeps them until the first answer is wanted."""
+        while self.command_queue:
+            self.command_queue.popleft()()
+        yield from ()
+
+    def _fetch_gen(self, *, flush: bool) -> PQGen[None]:
+        yield from send(self.pgconn)
+        yield from super()._fetch_gen(flush=flush)
+
+    def _exit_gen(self) -> PQGen[None]:
+        yield from self._sync_gen()
 
 
 class Cursor(psycopg.Cursor[TupleRow]):

@@ -16,10 +16,11 @@ PARAMETERS = 50
 Row = dict[str, Any]
 
 
-def append(session: OrmSession, into: Table | Insert, row: Row) -> None:
+def append(session: OrmSession, into: Table | Insert, row: Row | object) -> None:
     """Add a row; it is stored when the transaction commits, unless the savepoint within which it was added is undone.
 
-    `into` is a table, or an insert of the module's own whose parameters `row` gives.
+    `into` is a table, or an insert of the module's own whose parameters `row` gives. An object of a model is written as
+    it is at the commit.
     """
     if not session.in_transaction():
         session.begin()
@@ -46,10 +47,11 @@ def _forget(session: OrmSession, undone: SessionTransaction) -> None:
     session.info["ledger"] = kept
 
 
-def _statements(added: list[tuple[Any, Table | Insert, Row]]) -> Iterator[Statement]:
+def _statements(added: list[tuple[Any, Any, Row | object]]) -> Iterator[Statement]:
     """Return the statements that write the rows, table by table in the order in which they were first added to."""
     rows: dict[tuple[Table | Insert, tuple[str, ...]], list[Row]] = {}
-    for _, into, row in added:
+    for _, into, entry in added:
+        row = entry if isinstance(entry, dict) else {name: getattr(entry, name) for name in _told(into)}
         rows.setdefault((into, tuple(row)), []).append(row)
     for (into, columns), some in rows.items():
         at_once = max(1, PARAMETERS // len(columns)) if isinstance(into, Table) else 1
@@ -61,6 +63,12 @@ def _statement(into: Table | Insert, columns: tuple[str, ...], rows: list[Row]) 
     text, binds = _compiled(into, columns, len(rows))
     values = (value for row in rows for value in row.values())
     return text, {name: bind(value) if bind else value for (name, bind), value in zip(binds, values, strict=True)}
+
+
+@cache
+def _told(table: Table) -> list[str]:
+    """Return the columns that an object tells: not those that the database fills."""
+    return [column.name for column in table.columns if column.identity is None]
 
 
 @cache

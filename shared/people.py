@@ -3,11 +3,26 @@
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import ARRAY, BigInteger, Select, String, Uuid, and_, bindparam, delete, exists, func, select, true
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Insert,
+    Select,
+    String,
+    Uuid,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    select,
+    true,
+)
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlmodel import Session
 
@@ -24,19 +39,6 @@ DATA_KEY_BYTES = 32
 DATA_KEY = "person-key"
 """What a wrapped data key is sealed for."""
 DATA_KEYS = "SELECT person_id, wrapped FROM person_key WHERE person_id = ANY(%(people)s)"
-TOKENS = (
-    upsert(name_token)
-    .from_select(
-        ["scope", "token", "seq", "id"],
-        select(
-            bindparam("within", type_=String),
-            func.unnest(bindparam("tokens", type_=ARRAY(BigInteger))),
-            bindparam("place", type_=BigInteger),
-            bindparam("person", type_=Uuid),
-        ),
-    )
-    .on_conflict_do_nothing()
-)
 SelectT = TypeVar("SelectT", bound=Select[Any])
 
 
@@ -69,11 +71,23 @@ def unlock(session: Session, people: Iterable[UUID]) -> None:
     _data_keys(session, people)
 
 
-def index_name(session: Session, scope: str, seq: int, person_id: UUID, name: str) -> None:
-    """Store the keyed tokens by which `with_name` finds this person within `scope`."""
+def index_name(session: Session, scope: str, people: Any, person_id: UUID, name: str) -> None:
+    """Store the keyed tokens by which `with_name` finds this person, a row of the model `people`, within `scope`."""
     vault = runtime_of(session).vault
     tokens = [vault.token(term) for term in search_terms(name)]
-    ledger.append(session, TOKENS, {"within": scope, "tokens": tokens, "place": seq, "person": person_id})
+    ledger.append(session, _storing_tokens(people), {"within": scope, "tokens": tokens, "person": person_id})
+
+
+@cache
+def _storing_tokens(people: Any) -> Insert:
+    """Return what stores tokens in the place of the person's row, which may be as new as they are."""
+    row = people.__table__
+    tokens = func.unnest(bindparam("tokens", type_=ARRAY(BigInteger)))
+    place = select(bindparam("within", type_=String), tokens, row.c.seq, row.c.id)
+    stored = upsert(name_token).from_select(
+        ["scope", "token", "seq", "id"], place.where(row.c.id == bindparam("person", type_=Uuid))
+    )
+    return stored.on_conflict_do_nothing()
 
 
 def with_name(

@@ -3,9 +3,11 @@
 import argparse
 import asyncio
 import contextlib
+import ctypes
 import gc
 import os
 import socket
+import struct
 from types import FrameType
 
 import uvicorn
@@ -17,6 +19,19 @@ ANSWER_SECONDS = 10
 LINGER_SECONDS = 1.0
 """How long kept connections stay open then, so that whoever uses one is answered and told to close it."""
 STEP = 0.05
+SO_ATTACH_FILTER = 26
+"""Linux, `asm-generic/socket.h`: Python has no name for it."""
+NO_NEWCOMERS = b"".join(
+    struct.pack("HBBI", *step)
+    for step in (
+        (0x30, 0, 0, 13),  # load the flags of the TCP segment (RFC 9293, section 3.1)
+        (0x54, 0, 0, 0x12),  # of them SYN and ACK
+        (0x15, 0, 1, 0x02),  # SYN alone, which opens a connection?
+        (0x06, 0, 0, 0),  # then drop it
+        (0x06, 0, 0, 0xFFFFFFFF),  # else let it pass
+    )
+)
+"""A filter for a socket (classic BPF): it overlooks who asks for a connection, and lets pass what belongs to one."""
 
 
 class HttpServer(uvicorn.Server):
@@ -28,6 +43,9 @@ class HttpServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, wait for those in use, then end the rest as uvicorn does."""
+        for server in self.servers:
+            for listener in server.sockets:
+                let_in_no_more(listener.fileno())
         await asyncio.sleep(STEP)  # Whoever the kernel has let in is accepted.
         for listener in (*self.servers, *(sockets or ())):
             listener.close()
@@ -42,6 +60,18 @@ class HttpServer(uvicorn.Server):
         """Stop, and be gone in time."""
         end_in_time()
         super().handle_exit(sig, frame)
+
+
+def let_in_no_more(listener: int) -> None:
+    """Let the kernel overlook who asks for a connection from now on; it asks again after a second, and is refused.
+
+    Without this a listener always has someone behind its door when it closes, who is let in and then reset.
+    """
+    program = ctypes.create_string_buffer(NO_NEWCOMERS)
+    steps = len(NO_NEWCOMERS) // struct.calcsize("HBBI")
+    # A system that knows no such filter, or forbids it, closes its door in somebody's face as it did before.
+    with socket.socket(fileno=os.dup(listener)) as door, contextlib.suppress(OSError):
+        door.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", steps, ctypes.addressof(program)))
 
 
 def load(config: uvicorn.Config) -> None:

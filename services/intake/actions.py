@@ -34,14 +34,12 @@ def hold_person(session: Session, person_id: object) -> None:
 
 
 def take_down(session: Session, person: Person, details: PersonDetails | StoredPerson) -> None:
-    """Store a person with her details sealed, and make her findable by name and number."""
+    """Seal a person's details into her row, and make her findable by name and number."""
     person.details = seal(session, person.id, DETAILS, details.model_dump_json())
     if details.document is not None and details.document_number is not None:
         person.number_blind = blind_of(runtime_of(session).vault, details.document, details.document_number)
-    session.add(person)
-    session.flush()
-    if details.name is not None and person.seq is not None:
-        index_name(session, person.province, person.seq, person.id, details.name)
+    if details.name is not None:
+        index_name(session, person.province, Person, person.id, details.name)
 
 
 def forget(session: Session, person: Person, at: datetime | None = None) -> None:

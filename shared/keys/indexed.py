@@ -81,7 +81,7 @@ class IndexedPeople:
         if details is None:
             return
         if details.name is not None:
-            index_name(session, self.scope(row), row.seq, row.id, details.name)
+            index_name(session, self.scope(row), self.model, row.id, details.name)
         if details.document is not None and details.document_number is not None:
             row.number_blind = blind_of(runtime_of(session).vault, details.document, details.document_number)
 

@@ -23,6 +23,7 @@ from shared.db import conninfo
 from shared.events import Envelope, headers_for, topic_of
 from shared.ids import new_id
 from shared.outbox import BATCH, Relay
+from shared.process import freeze
 from tests.bench import takeover
 from tests.bench.findings import Finding, Size, ratio, spread
 from tests.bench.parts import Parts
@@ -47,7 +48,8 @@ def kafka(parts: Parts) -> Iterator[Broker]:
 
 
 def relay(parts: Parts, size: Size) -> list[Finding]:
-    """Carry as many events each way, in turn."""
+    """Carry as many events each way, in turn, with the collector set as the worker sets it."""
+    freeze()
     records = [_record() for _ in range(AGGREGATES)]
     rates: dict[str, list[float]] = {"ours": [], "bare": []}
     with kafka(parts) as broker, parts.fresh("intake") as database:

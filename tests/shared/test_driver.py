@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any
+from unittest.mock import patch
 
 import psycopg
 import pytest
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from deploy.postgres import Server
 from shared.db import at_once, is_away, make_engine
 from shared.driver import Connection
+from shared.ids import new_id
 from tests.harness import House
 
 KNOWN = "SELECT event_id::text FROM inbox ORDER BY handled_at"
@@ -51,6 +53,26 @@ def journeys(connection: Connection, act: Callable[[], Any]) -> int:
         trace.seek(0)
         directions = [line.split(b"\t")[1] for line in trace.read().splitlines() if line.count(b"\t") > 1]
     return [direction for direction, _ in groupby(directions)].count(b"B")
+
+
+def waits(connection: Connection, act: Callable[[], Any]) -> int:
+    """Count how often the driver waited for its socket while it acted."""
+    counted, wait = 0, connection.wait
+
+    def passed_on(generator: Any) -> Any:
+        nonlocal counted
+        ready = None
+        while True:
+            try:
+                wanted = generator.send(ready)
+            except StopIteration as end:
+                return end.value
+            counted += 1
+            ready = yield wanted
+
+    with patch.object(connection, "wait", lambda generator: wait(passed_on(generator))):
+        act()
+    return counted
 
 
 def test_begin_travels_with_the_first_statement(engine: Engine) -> None:
@@ -101,6 +123,29 @@ def test_what_is_sent_together_makes_one_journey_and_each_sees_the_one_before(en
         spent = journeys(driver, lambda: act(driver))
 
     assert (spent, found) == (1, [(ONE,)])
+
+
+def test_however_many_are_sent_together_the_driver_waits_for_their_answers_alone(engine: Engine) -> None:
+    with engine.connect() as checkout:
+        driver = driver_of(checkout)
+        checkout.execute(text(KNOWN))
+        driver.last = [(STORE, {"id": str(new_id())}) for _ in range(20)]
+
+        waited = waits(driver, checkout.commit)
+
+    assert 0 < waited <= 5
+    assert len(known(engine)) == 20
+
+
+def test_what_is_sent_together_may_be_larger_than_any_buffer(engine: Engine) -> None:
+    found: list[Any] = []
+    with engine.connect() as checkout:
+        driver = driver_of(checkout)
+        with driver.together():
+            answers = [driver.execute("SELECT %(much)s::text", {"much": "x" * 1_000_000}) for _ in range(20)]
+        found.extend(len(answer.fetchone()[0]) for answer in answers)  # type: ignore[index]
+
+    assert found == [1_000_000] * 20
 
 
 def test_a_rollback_undoes_what_was_done_and_forgets_what_was_left_for_the_end(engine: Engine) -> None:

@@ -26,8 +26,8 @@ from services.intake.schemas.cases import (
     TimelineRead,
 )
 from shared import codes
-from shared.access import answers_with, locked, one, store
-from shared.audit import record_read
+from shared.access import answers_with, locked, one
+from shared.audit import enter_row, record_read
 from shared.auth import Principal
 from shared.contracts.intake import CaseOpened
 from shared.contracts.registry import FindingDetails
@@ -63,7 +63,6 @@ def register_case(
     tell(session, case, Told.CASE_OPENED, channel=case.channel, complaint_types=case.complaint_types)
     publish(session, case, CaseOpened(case_id=case.id, office=case.office, province=case.province))
     ask_for_contract(session, case, opened(session, person))
-    store(session, case)
     response.headers["Location"] = f"/intake/v1/cases/{case.id}"
     return RegisteredCase(**_file(session, case, person, contract=None), same_number=same)
 
@@ -152,19 +151,20 @@ def _known_person(session: Session, officer: Principal, person_id: UUID | None) 
 
 
 def _new_person(session: Session, office: codes.Office, details: PersonDetails) -> Person:
-    person = Person(office=office.code, province=office.province)
+    person = enter_row(session, Person(office=office.code, province=office.province))
     admit(session, person.id)
     take_down(session, person, details)
     return person
 
 
 def _new_case(session: Session, office: codes.Office, person: Person, body: CaseRegister) -> CaseFile:
-    case = CaseFile(
+    made = CaseFile(
         person_id=person.id,
         office=office.code,
         province=office.province,
         **body.model_dump(exclude={"person", "person_id", "narrative"}),
     )
+    case = answers_with(session, enter_row(session, made))
     case.narrative = seal(session, person.id, NARRATIVE, body.narrative)
     return case
 

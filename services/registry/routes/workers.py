@@ -33,8 +33,8 @@ def register_worker(
     worker.details = seal(session, worker.id, actions.DETAILS, body.person.model_dump_json())
     store(session, worker)
     actions.name_worker(session, worker, pseudonyms)
-    if body.person.name is not None and worker.seq is not None:
-        index_name(session, actions.NAMES, worker.seq, worker.id, body.person.name)
+    if body.person.name is not None:
+        index_name(session, actions.NAMES, Worker, worker.id, body.person.name)
     response.headers["Location"] = f"/registry/v1/workers/{worker.id}"
     return _opened(session, worker)
 
