@@ -1,12 +1,14 @@
 """The ledger of a transaction: rows that are only ever added, such as audit rows and events, written together at its end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Insert, Table, event, insert
+from pydantic_core import to_json
+from sqlalchemy import ARRAY, JSON, Insert, Table, event, insert
 from sqlalchemy.orm import Session as OrmSession
 from sqlalchemy.orm import SessionTransaction
+from sqlalchemy.types import TypeEngine
 
 from shared.db import DIALECT
 from shared.driver import Connection, Statement
@@ -80,5 +82,25 @@ def _compiled(into: Table | Insert, columns: tuple[str, ...], rows: int) -> tupl
     else:
         names = list(columns)
     compiled = into.compile(dialect=DIALECT)
-    binds = [(name, compiled.binds[name].type.dialect_impl(DIALECT).bind_processor(DIALECT)) for name in names]
-    return str(compiled), binds
+    return str(compiled), [(name, _binding(compiled.binds[name].type)) for name in names]
+
+
+def _binding(kind: TypeEngine[Any]) -> Callable[[Any], Any] | None:
+    """Return what turns a value into one that the driver takes as it is: its own ways with lists and JSON are slow."""
+    if isinstance(kind, ARRAY):
+        return _array
+    if isinstance(kind, JSON):
+        return _json
+    return kind.dialect_impl(DIALECT).bind_processor(DIALECT)
+
+
+def _array(values: Iterable[Any] | None) -> str | None:
+    """Write an array as PostgreSQL reads it."""
+    if values is None:
+        return None
+    quoted = ['"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"' for value in values]
+    return "{" + ",".join(quoted) + "}"
+
+
+def _json(value: Any) -> str:
+    return to_json(value).decode()

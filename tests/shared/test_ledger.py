@@ -2,10 +2,20 @@
 
 from typing import Any
 
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.intake.models import CaseFile, Person, Priority
+from services.intake.models.cases import Channel
 from shared import ledger
+from shared.audit import enter_row
+from shared.clock import now, today
+from shared.db import at_once
 from shared.ids import new_id
-from shared.tables import inbox
+from shared.tables import audit, inbox
 from tests.harness import House
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 
 
 def entry() -> dict[str, Any]:
@@ -56,3 +66,42 @@ def test_a_savepoint_kept_keeps_its_rows(house: House) -> None:
         session.commit()
 
     assert [row["event_id"] for row in house.rows("hotline", inbox)] == [within["event_id"]]
+
+
+@given(texts=st.none() | st.lists(TEXT), told=st.dictionaries(TEXT, TEXT | st.integers() | st.none() | st.booleans()))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_lists_and_json_come_back_as_they_were_added_whatever_is_in_them(
+    house: House, texts: list[str] | None, told: dict[str, Any]
+) -> None:
+    values = {"texts": ledger._array(texts), "told": ledger._json(told)}
+    with house.session("hotline") as session, at_once(session) as driver:
+        stored = driver.execute("SELECT %(texts)s::text[], %(told)s::jsonb", values)
+
+    assert stored.fetchone() == (texts, told)
+
+
+def test_an_object_is_stored_as_it_is_at_the_commit_with_its_entry_in_the_trail(house: House) -> None:
+    with house.session("intake") as session:
+        person = enter_row(session, Person(office="osso-ha-noi", province="01"))
+        case = CaseFile(
+            person_id=person.id,
+            office="osso-ha-noi",
+            province="01",
+            channel=Channel.PHONE,
+            country="TW",
+            language="vi",
+            priority=Priority.P1,
+            complaint_types=["broker_fee"],
+            received_on=today(),
+        )
+        enter_row(session, case)
+        case.priority, case.confirmed_at = Priority.P0, now()
+        session.commit()
+
+    [stored] = house.rows("intake", CaseFile.metadata.tables["case_file"])
+    kinds = [row["kind"] for row in house.rows("intake", audit) if row["outcome"] == "created"]
+    assert {name: stored[name] for name in case.model_fields_set} == {
+        name: getattr(case, name) for name in case.model_fields_set
+    }
+    assert stored["seq"] is not None
+    assert kinds == ["person", "case_file"]
