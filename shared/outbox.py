@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import select
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -33,10 +35,22 @@ WAKE_SECONDS = 0.03
 """Between two wakes: under load one tells of many commits, and the first of them waits for nothing. A wake costs the relay,
 the carrier and each consumer a handful of trips to their databases, however few events it tells of."""
 LAST_WORDS = 5.0
-OLDEST = "SELECT id, topic, key, headers::text, payload FROM outbox WHERE id <> ALL(%s::bigint[]) ORDER BY id LIMIT %s"
-"""Headers come as text: the driver's own way to read JSON calls three functions for each row, and half the read is spent there."""
-Waiting = dict[int, Record]
-"""Events by their ids, in order."""
+NEXT = (
+    "WITH carried AS (DELETE FROM outbox WHERE id = ANY(%s::bigint[]))"
+    " SELECT id::text, topic, key, headers::text, payload FROM outbox WHERE id <> ALL(%s::bigint[]) ORDER BY outbox.id LIMIT %s"
+)
+"""Headers come as text: the driver's own way to read JSON calls three functions for each row, and half the read was that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Events in their order, and their ids as PostgreSQL reads them, parted by commas."""
+
+    ids: str = ""
+    records: Sequence[Record] = ()
+
+
+NONE = Waiting()
 
 log = get_logger("outbox")
 
@@ -158,13 +172,16 @@ class Relay:
             # An event whose deletion a crash undoes is carried once more: that is no reason to wait for the disk.
             await connection.execute("SET synchronous_commit = off")
             await connection.execute(f"LISTEN {CHANNEL}")
-            waiting = await _oldest(connection)
+            carried, waiting = NONE, await _next(connection)
             while not stop.is_set():
-                if waiting:
-                    waiting = await self._carry(connection, waiting)
+                if waiting.records:
+                    carried, waiting = await self._carry(connection, carried, waiting)
+                elif carried.records:
+                    carried, waiting = NONE, await _next(connection, carried)
                 else:
                     await _notified(connection, self._poll)
-                    waiting = await _oldest(connection)
+                    waiting = await _next(connection)
+            await _next(connection, carried)
 
     async def _lead(self, connection: psycopg.AsyncConnection[Any], stop: asyncio.Event) -> None:
         while not stop.is_set() and not self.leading:
@@ -173,17 +190,22 @@ class Relay:
             if not self.leading:
                 await _pause(stop, POLL_SECONDS)
 
-    async def _carry(self, connection: psycopg.AsyncConnection[Any], waiting: Waiting) -> Waiting:
-        """Carry these events and return those behind them, read meanwhile; or the oldest anew, if they were not taken."""
+    async def _carry(
+        self, connection: psycopg.AsyncConnection[Any], carried: Waiting, waiting: Waiting
+    ) -> tuple[Waiting, Waiting]:
+        """Carry these events; meanwhile delete those carried before, and read what is behind.
+
+        Returns what was carried and what waits. Only what was acknowledged is deleted: a relay killed before that carries
+        the same events again.
+        """
+        _refuse_ended(connection)
         async with asyncio.TaskGroup() as group:
-            reading = group.create_task(_behind(connection, waiting))
-            sending = group.create_task(self._sent(list(waiting.values())))
+            reading = group.create_task(_behind(connection, carried, waiting))
+            sending = group.create_task(self._sent(waiting.records))
         if not sending.result():
             await asyncio.sleep(POLL_SECONDS)
-            return await _oldest(connection)
-        # Deleting only what was acknowledged: a relay killed before this line carries the same events again.
-        await connection.execute("DELETE FROM outbox WHERE id = ANY(%s::bigint[])", (_array(waiting),))
-        return reading.result()
+            return NONE, await _next(connection)
+        return waiting, reading.result()
 
     async def _sent(self, records: Sequence[Record]) -> bool:
         """Say whether the carrier has all of these events for good."""
@@ -212,28 +234,37 @@ async def _bound(patience: asyncio.Timeout, stop: asyncio.Event) -> None:
     patience.reschedule(asyncio.get_running_loop().time() + LAST_WORDS)
 
 
-async def _oldest(connection: psycopg.AsyncConnection[Any], passing: Iterable[int] = ()) -> Waiting:
-    """Read the oldest events apart from those that are on their way.
+def _refuse_ended(connection: psycopg.AsyncConnection[Any]) -> None:
+    """Raise if the server has ended the session, and with it the right to publish; its socket tells, without a journey."""
+    poll = select.poll()
+    poll.register(connection.pgconn.socket, select.POLLIN)
+    while poll.poll(0):
+        connection.pgconn.consume_input()
+
+
+async def _next(connection: psycopg.AsyncConnection[Any], carried: Waiting = NONE, passing: Waiting = NONE) -> Waiting:
+    """Delete what was carried, and read the oldest events apart from those that are on their way.
 
     Passing over their very ids, never over all up to the last: what commits late stands before it.
     """
     # Not prepared: only in an array of constants does PostgreSQL look ids up by their hashes.
-    cursor = await connection.execute(OLDEST, (_array(passing), BATCH), binary=True, prepare=False)
-    return {id_: _record(*columns) for id_, *columns in await cursor.fetchall()}
+    known = ",".join(each.ids for each in (carried, passing) if each.ids)
+    values = (f"{{{carried.ids}}}", f"{{{known}}}", BATCH)
+    cursor = await connection.execute(NEXT, values, binary=True, prepare=False)
+    rows = await cursor.fetchall()
+    return Waiting(",".join([row[0] for row in rows]), [_record(*row) for row in rows])
 
 
-async def _behind(connection: psycopg.AsyncConnection[Any], waiting: Waiting) -> Waiting:
+async def _behind(connection: psycopg.AsyncConnection[Any], carried: Waiting, waiting: Waiting) -> Waiting:
     """Read what follows a full batch; behind a smaller one nothing was waiting."""
-    return await _oldest(connection, waiting) if len(waiting) == BATCH else {}
+    if not carried.records and len(waiting.records) < BATCH:
+        return NONE
+    return await _next(connection, carried, waiting)
 
 
-def _record(topic: str, key: str, headers: str, payload: bytes) -> Record:
-    return Record(topic, key, tuple([(name, value.encode()) for name, value in from_json(headers).items()]), payload)
-
-
-def _array(ids: Iterable[int]) -> str:
-    """Write an array for PostgreSQL; the driver's own way calls a function for each id."""
-    return f"{{{','.join(map(str, ids))}}}"
+def _record(_id: str, topic: str, key: str, headers: str, payload: bytes) -> Record:
+    told: dict[str, str] = from_json(headers, cache_strings="keys")
+    return Record(topic, key, tuple([(name, value.encode()) for name, value in told.items()]), payload)
 
 
 async def _notified(connection: psycopg.AsyncConnection[Any], seconds: float) -> None:

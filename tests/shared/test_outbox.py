@@ -260,6 +260,6 @@ def listening(world: World) -> bool:
     with psycopg.connect(address_of(world)) as connection:
         row = connection.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
-            " AND state = 'idle' AND query LIKE 'SELECT id, topic, key%'"
+            " AND state = 'idle' AND query LIKE 'WITH carried AS%'"
         ).fetchone()
     return bool(row and row[0])

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -142,7 +141,7 @@ def test_a_topic_that_nobody_consumes_is_published_to_nobody(world: World) -> No
 def test_what_a_service_ignores_is_not_brought_to_it_and_a_type_that_nobody_knows_is(world: World) -> None:
     ignored, sound = world.record(new_id(), 2), world.record(new_id(), 2)
     headers = tuple((name, b"nobody.knows.v1" if name == "ce_type" else value) for name, value in ignored.headers)
-    unknown = replace(ignored, headers=headers)
+    unknown = ignored._replace(headers=headers)
     told = {name: (value or b"").decode() for name, value in sound.headers}
     spared = EmbeddedBus({CONSUMER: world.consumer.engine}, {CONSUMER: [world.topic]}, {CONSUMER: {told["ce_type"]}})
 

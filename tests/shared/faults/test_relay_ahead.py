@@ -63,7 +63,7 @@ def write(world: World, number: int) -> None:
 def has_read_ahead(world: World) -> bool:
     """Whether the relay's session is idle after a reading, while a batch is on its way."""
     with psycopg.connect(address_of(world)) as connection:
-        row = connection.execute(READING, ("SELECT id, topic, key%",)).fetchone()
+        row = connection.execute(READING, ("WITH carried AS%",)).fetchone()
     return bool(row and row[0])
 
 
