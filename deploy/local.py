@@ -31,6 +31,7 @@ from shared.logging import get_logger
 from shared.process import freeze
 from shared.runtime import Runtime
 from shared.serve import ANSWER_SECONDS
+from shared.wire import HttpProtocol
 from shared.worker import Worker, stop_on_signals
 
 PORT = 8000
@@ -125,6 +126,7 @@ async def _serve(
     front = Front({**apps, "identity": issuer}, public_url)
     config = uvicorn.Config(
         front,
+        http=HttpProtocol,
         log_config=None,
         access_log=False,
         lifespan="off",

@@ -6,11 +6,12 @@ from typing import Any
 
 import structlog
 
-Logger = structlog.stdlib.BoundLogger
-
 
 def configure(service: str, *, level: int = logging.INFO) -> None:
-    """Send our events and the libraries' warnings to standard error: for people on a terminal, JSON elsewhere."""
+    """Send our events and the libraries' warnings to standard error: for people on a terminal, JSON elsewhere.
+
+    Ours go there straight: through the library's `logging`, a line for each request was a tenth of the work for it.
+    """
     shared_steps: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -22,8 +23,9 @@ def configure(service: str, *, level: int = logging.INFO) -> None:
         else structlog.processors.JSONRenderer(ensure_ascii=False)
     )
     structlog.configure(
-        processors=[*shared_steps, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        processors=[*shared_steps, _frames_without_values, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -42,7 +44,7 @@ def configure(service: str, *, level: int = logging.INFO) -> None:
 
 def get_logger(name: str) -> Any:
     """Return the logger of one module: `log.info("case_opened", case_id=…)`."""
-    return structlog.stdlib.get_logger(f"baoho.{name}")
+    return structlog.get_logger(name)
 
 
 def where(error: BaseException) -> str:

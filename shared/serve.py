@@ -13,6 +13,7 @@ from types import FrameType
 import uvicorn
 
 from shared.ending import end_in_time
+from shared.wire import HttpProtocol
 
 ANSWER_SECONDS = 10
 """How long requests in flight may take once the process is told to stop."""
@@ -110,7 +111,7 @@ def main() -> None:
         host=arguments.host,
         port=arguments.port,
         loop="uvloop",
-        http="httptools",
+        http=HttpProtocol,
         access_log=False,
         server_header=False,
         # What a caller's address is, is decided in one place, by the service and its TRUSTED_PROXIES.
