@@ -10,7 +10,7 @@ from sqlmodel import Session
 
 from shared import ledger
 from shared.access import RowT
-from shared.ids import new_id
+from shared.columns import made
 from shared.runtime import Act, Runtime, act_of
 from shared.tables import audit
 
@@ -29,19 +29,13 @@ def record_listing(session: Session, kind: str) -> None:
     ledger.append(session, audit, _entry(act_of(session), "read", kind, None))
 
 
-def enter(session: Session, model: Any, **values: Any) -> None:
-    """Store a row that nobody will ever change, such as a step of a timeline, at the end of the transaction."""
-    row_id = new_id()
-    ledger.append(session, model.__table__, {"id": row_id, **values})
-    ledger.append(session, audit, _entry(act_of(session), "created", model.__tablename__, str(row_id)))
-
-
-def enter_row(session: Session, row: RowT) -> RowT:
+def enter(session: Session, model: type[RowT], **values: Any) -> RowT:
     """Store a new row, as it is then, at the end of the transaction, which does not look for it before; return it.
 
     The columns that the database fills stay unknown.
     """
-    table = row.__table__  # type: ignore[attr-defined]
+    row = made(model, values)
+    table = model.__table__  # type: ignore[attr-defined]
     ledger.append(session, table, row)
     ledger.append(session, audit, _entry(act_of(session), "created", table.name, str(row.id)))
     return row

@@ -53,7 +53,7 @@ def _statements(added: list[tuple[Any, Any, Row | object]]) -> Iterator[Statemen
     """Return the statements that write the rows, table by table in the order in which they were first added to."""
     rows: dict[tuple[Table | Insert, tuple[str, ...]], list[Row]] = {}
     for _, into, entry in added:
-        row = entry if isinstance(entry, dict) else {name: getattr(entry, name) for name in _told(into)}
+        row = entry if isinstance(entry, dict) else _told(into, vars(entry))
         rows.setdefault((into, tuple(row)), []).append(row)
     for (into, columns), some in rows.items():
         at_once = max(1, PARAMETERS // len(columns)) if isinstance(into, Table) else 1
@@ -67,9 +67,13 @@ def _statement(into: Table | Insert, columns: tuple[str, ...], rows: list[Row]) 
     return text, {name: bind(value) if bind else value for (name, bind), value in zip(binds, values, strict=True)}
 
 
+def _told(table: Table, fields: Row) -> Row:
+    """Return what an object tells: not what the database fills."""
+    return {name: fields[name] for name in _columns(table)}
+
+
 @cache
-def _told(table: Table) -> list[str]:
-    """Return the columns that an object tells: not those that the database fills."""
+def _columns(table: Table) -> list[str]:
     return [column.name for column in table.columns if column.identity is None]
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -25,7 +25,7 @@ def configure(service: str, *, level: int = logging.INFO) -> None:
     structlog.configure(
         processors=[*shared_steps, _frames_without_values, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -40,6 +40,16 @@ def configure(service: str, *, level: int = logging.INFO) -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("baoho").setLevel(level)
     structlog.contextvars.bind_contextvars(service=service)
+
+
+class _StandardError:
+    """Standard error as it is when a line is written: whoever captures it replaces it."""
+
+    def write(self, text: str) -> None:
+        sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def get_logger(name: str) -> Any:

@@ -5,7 +5,7 @@ import io
 import logging
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 import structlog
@@ -144,13 +144,10 @@ def logs() -> Iterator[io.StringIO]:
     """Let everything that is logged as in production go into a text, and put logging back afterwards."""
     root, ours = logging.getLogger(), logging.getLogger("baoho")
     before = root.handlers, root.level, ours.level
-    text = io.StringIO()
-    configure("canary")
-    [handler] = root.handlers
-    assert isinstance(handler, logging.StreamHandler)
-    handler.setStream(text)
     try:
-        yield text
+        with redirect_stderr(io.StringIO()) as text:
+            configure("canary")
+            yield text
     finally:
         root.handlers, root.level, ours.level = before
         structlog.contextvars.clear_contextvars()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from services.intake.models import CaseFile, Person, Priority
 from services.intake.models.cases import Channel
 from shared import ledger
-from shared.audit import enter_row
+from shared.audit import enter
 from shared.clock import now, today
 from shared.db import at_once
 from shared.ids import new_id
@@ -82,8 +82,10 @@ def test_lists_and_json_come_back_as_they_were_added_whatever_is_in_them(
 
 def test_an_object_is_stored_as_it_is_at_the_commit_with_its_entry_in_the_trail(house: House) -> None:
     with house.session("intake") as session:
-        person = enter_row(session, Person(office="osso-ha-noi", province="01"))
-        case = CaseFile(
+        person = enter(session, Person, office="osso-ha-noi", province="01")
+        case = enter(
+            session,
+            CaseFile,
             person_id=person.id,
             office="osso-ha-noi",
             province="01",
@@ -94,14 +96,30 @@ def test_an_object_is_stored_as_it_is_at_the_commit_with_its_entry_in_the_trail(
             complaint_types=["broker_fee"],
             received_on=today(),
         )
-        enter_row(session, case)
         case.priority, case.confirmed_at = Priority.P0, now()
         session.commit()
 
     [stored] = house.rows("intake", CaseFile.metadata.tables["case_file"])
+    told = stored.keys() - {"seq"}
     kinds = [row["kind"] for row in house.rows("intake", audit) if row["outcome"] == "created"]
-    assert {name: stored[name] for name in case.model_fields_set} == {
-        name: getattr(case, name) for name in case.model_fields_set
-    }
+    assert {name: stored[name] for name in told} == {name: getattr(case, name) for name in told}
     assert stored["seq"] is not None
     assert kinds == ["person", "case_file"]
+
+
+def test_an_object_that_is_entered_is_what_the_model_itself_makes(house: House) -> None:
+    known: dict[str, Any] = {
+        "id": new_id(),
+        "created_at": now(),
+        "updated_at": now(),
+        "office": "osso-ha-noi",
+        "province": "01",
+    }
+
+    with house.session("intake") as session:
+        entered, own = enter(session, Person, **known), Person(**known)
+        others = [enter(session, Person, office="osso-ha-noi", province="01") for _ in range(2)]
+        session.commit()
+
+    assert entered.model_dump() == own.model_dump()
+    assert len({entered.id, *(other.id for other in others)}) == 3

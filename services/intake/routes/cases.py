@@ -27,7 +27,7 @@ from services.intake.schemas.cases import (
 )
 from shared import codes
 from shared.access import answers_with, locked, one
-from shared.audit import enter_row, record_read
+from shared.audit import enter, record_read
 from shared.auth import Principal
 from shared.contracts.intake import CaseOpened
 from shared.contracts.registry import FindingDetails
@@ -151,22 +151,23 @@ def _known_person(session: Session, officer: Principal, person_id: UUID | None) 
 
 
 def _new_person(session: Session, office: codes.Office, details: PersonDetails) -> Person:
-    person = enter_row(session, Person(office=office.code, province=office.province))
+    person = enter(session, Person, office=office.code, province=office.province)
     admit(session, person.id)
     take_down(session, person, details)
     return person
 
 
 def _new_case(session: Session, office: codes.Office, person: Person, body: CaseRegister) -> CaseFile:
-    made = CaseFile(
+    case = enter(
+        session,
+        CaseFile,
         person_id=person.id,
         office=office.code,
         province=office.province,
+        narrative=seal(session, person.id, NARRATIVE, body.narrative),
         **body.model_dump(exclude={"person", "person_id", "narrative"}),
     )
-    case = answers_with(session, enter_row(session, made))
-    case.narrative = seal(session, person.id, NARRATIVE, body.narrative)
-    return case
+    return answers_with(session, case)
 
 
 def _same_number(session: Session, officer: Principal, person: Person) -> list[UUID]:
