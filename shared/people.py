@@ -71,6 +71,17 @@ def unlock(session: Session, people: Iterable[UUID]) -> None:
     _data_keys(session, people)
 
 
+def with_keys(people: Any, person_id: Any) -> Any:
+    """Let a select bring, as its last column, what `unlock_one` takes: the wrapped data key of the person of that id."""
+    return people.add_columns(person_key.c.wrapped).outerjoin(person_key, person_key.c.person_id == person_id)
+
+
+def unlock_one(session: Session, person_id: UUID, wrapped: bytes | None) -> None:
+    """Take the data key that came with a person's row; without one it is looked up when something is to be opened."""
+    if wrapped is not None:
+        _cache(session)[person_id] = runtime_of(session).vault.decrypt(DATA_KEY, wrapped, person_id.bytes)
+
+
 def index_name(session: Session, scope: str, people: Any, person_id: UUID, name: str) -> None:
     """Store the keyed tokens by which `with_name` finds this person, a row of the model `people`, within `scope`."""
     vault = runtime_of(session).vault

@@ -27,9 +27,9 @@ DRAWN: dict[str, Callable[[list[UUID]], Any]] = {
 
 
 def create() -> FastAPI:
-    """Return the app: one handler, and a pool as large as the service's."""
+    """Return the app: a handler to read and one to post, and a pool as large as the service's."""
     recorded = pickle.loads(Path(os.environ["BENCH_RECORDED"]).read_bytes())  # noqa: S301 - written by the bench itself
-    statements, ids = prepared(recorded.statements)
+    statements, ids = prepared(recorded.statements, repeats=recorded.repeats)
     url = conninfo(os.environ["INTAKE_DATABASE_URL"])
     pool = ConnectionPool(url, kwargs={"options": OPTIONS}, open=False, min_size=POOL_SIZE, max_size=POOL_SIZE)
 
@@ -45,22 +45,33 @@ def create() -> FastAPI:
     async def readyz() -> dict[str, str]:
         return {"status": "ok"}
 
-    @app.post("/intake/v1/cases", status_code=201)
-    def register(_body: dict[str, Any]) -> Response:
+    def send(status: int) -> Response:
         new = [uuid4() for _ in range(ids)]
         with pool.connection() as connection, connection.cursor() as cursor:
             for text, fixed, holes in statements:
                 cursor.execute(text, fixed | {name: fill(new) for name, fill in holes})
-        return Response(recorded.answer, 201, media_type="application/json")
+                if cursor.description:
+                    cursor.fetchall()
+        return Response(recorded.answer, status, media_type="application/json")
+
+    @app.get("/intake/v1/cases/{_case_id}")
+    def read(_case_id: UUID) -> Response:
+        return send(200)
+
+    @app.post("/intake/v1/cases", status_code=201)
+    def register(_body: dict[str, Any]) -> Response:
+        return send(201)
 
     freeze()
     return app
 
 
 def prepared(
-    statements: list[tuple[str, dict[str, Any]]],
+    statements: list[tuple[str, dict[str, Any]]], *, repeats: bool = False
 ) -> tuple[list[tuple[str, dict[str, Any], list[Hole]]], int]:
     """Return each statement with the values that stay and the holes for those that do not, and how many ids to draw."""
+    if repeats:
+        return [(text, row, []) for text, row in statements], 0
     places: dict[UUID, int] = {}
     for value in (value for _, row in statements for value in row.values() if isinstance(value, UUID)):
         places.setdefault(value, len(places))

@@ -43,6 +43,8 @@ BODY = {
 class Recorded:
     """One request's statements, each with its parameters, and what was answered."""
 
+    repeats: bool
+    """Whether it may be sent again as it is; else each time with new ids."""
     statements: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     answer: bytes = b""
 
@@ -54,24 +56,43 @@ def posting(parts: Parts) -> Request:
 
 def record(parts: Parts, database: str) -> Path:
     """Post one complaint in this process and keep, in a file, what was sent to the database for it."""
+    recorded = Recorded(repeats=False)
+    with _api(parts, database) as api:
+        for number in ("00000001", "00000002"):
+            with _listening() as recorded.statements:
+                answer = api.post(PATH, content=json.dumps(BODY).replace("NUMBER", number))
+            recorded.answer = answer.raise_for_status().content
+    return _kept(parts, recorded)
+
+
+def record_reading(parts: Parts, database: str, request: Request) -> Path:
+    """Read in this process and keep, in a file, what was sent to the database for it."""
+    recorded = Recorded(repeats=True)
+    with _api(parts, database) as api:
+        for path in request.paths[:2]:
+            with _listening() as recorded.statements:
+                answer = api.request(request.method, path, content=request.body)
+            recorded.answer = answer.raise_for_status().content
+    return _kept(parts, recorded)
+
+
+@contextmanager
+def _api(parts: Parts, database: str) -> Iterator[Api]:
+    """Answer in this process, an officer being who asks."""
     logging.configure("bench", level=WARNING)
     os.environ.update(parts.environment)
     runtime = open_runtime(Settings(database_url=parts.database.url("intake", database=database)))
-    api = Api(app.build(runtime), base_url="http://127.0.0.1")
-    headers = {"Authorization": f"Bearer {parts.token('osso_officer')}"}
-    recorded = Recorded()
-    for number in ("00000001", "00000002"):
-        with _listening() as recorded.statements:
-            answer = api.post(PATH, content=json.dumps(BODY).replace("NUMBER", number), headers=_json(headers))
-        recorded.answer = answer.raise_for_status().content
-    runtime.close()
-    kept = parts.state / "complaint.pickle"
+    headers = {"Authorization": f"Bearer {parts.token('osso_officer')}", "Content-Type": "application/json"}
+    try:
+        yield Api(app.build(runtime), base_url="http://127.0.0.1", headers=headers)
+    finally:
+        runtime.close()
+
+
+def _kept(parts: Parts, recorded: Recorded) -> Path:
+    kept = parts.state / "recorded.pickle"
     kept.write_bytes(pickle.dumps(recorded))
     return kept
-
-
-def _json(headers: dict[str, str]) -> dict[str, str]:
-    return {**headers, "Content-Type": "application/json"}
 
 
 @contextmanager

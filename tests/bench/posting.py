@@ -1,8 +1,9 @@
 """A complaint posted to one process beside the bare handler, and to two processes beside one."""
 
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from statistics import median
 
 from deploy.topology import INTAKE, LOOPBACK, Process
@@ -20,10 +21,9 @@ def beside_bare(parts: Parts, size: Size) -> list[Finding]:
     """Measure the real route and the bare handler, in turn, on databases of the same kind."""
     with ExitStack() as ends:
         database = ends.enter_context(parts.fresh("intake"))
-        bare = _bare()
         sides = {
             "ours": ends.enter_context(parts.serving(INTAKE, database)),
-            "bare": [ends.enter_context(parts.running(bare, _surroundings(parts, database)))],
+            "bare": [ends.enter_context(bare(parts, database, record(parts, database)))],
         }
         loads = in_turn(sides, posting(parts), size)
     ours, limit = loads["ours"], loads["bare"]
@@ -65,18 +65,19 @@ def in_turn(sides: Mapping[str, list[Running]], request: Request, size: Size) ->
     return loads
 
 
-def _bare() -> Process:
-    """Describe the bare handler's process: the same server with the same arguments."""
+@contextmanager
+def bare(parts: Parts, database: str, recorded: Path) -> Iterator[Running]:
+    """Run the bare handler on what was recorded: the same server with the same arguments."""
     service = replace(INTAKE, api_port=free_port())
     arguments = tuple(
         part.replace("services.intake.app", "tests.bench.bare") for part in service.api(LOOPBACK).arguments
     )
-    return Process("bare", arguments, service.api_port, "/readyz")
-
-
-def _surroundings(parts: Parts, database: str) -> dict[str, str]:
-    url = parts.database.url("intake", database=database)
-    return {"INTAKE_DATABASE_URL": url, "BENCH_RECORDED": str(record(parts, database))}
+    surroundings = {
+        "INTAKE_DATABASE_URL": parts.database.url("intake", database=database),
+        "BENCH_RECORDED": str(recorded),
+    }
+    with parts.running(Process("bare", arguments, service.api_port, "/readyz"), surroundings) as running:
+        yield running
 
 
 def _p99(loads: list[Load]) -> str:

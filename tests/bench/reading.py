@@ -6,10 +6,11 @@ from contextlib import ExitStack
 import httpx
 
 from deploy.topology import INTAKE
+from tests.bench.complaint import record_reading
 from tests.bench.findings import Finding, Size, ratio, spread
 from tests.bench.load import Request
 from tests.bench.parts import Parts, Running
-from tests.bench.posting import in_turn
+from tests.bench.posting import bare, in_turn
 from tests.bench.seeding import seeded
 
 FASTER = 1.5
@@ -32,17 +33,32 @@ def beside_peer(parts: Parts, size: Size) -> list[Finding]:
             timeout=30,
         )
         paths = [f"{CASES}/{case['id']}" for case in page.raise_for_status().json()["items"]]
-        read = in_turn({"case": servers[many]}, Request("GET", paths, token), size)["case"]
+        searching = Request("POST", [SEARCH], token, json.dumps({"name": "nguyen"}))
+        read, least = _beside_bare(parts, servers[many], seeded(parts, many), Request("GET", paths, token), size)
         listed = _rates(servers, Request("GET", [CASES], token), size)
-        named = _rates(servers, Request("POST", [SEARCH], token, json.dumps({"name": "nguyen"})), size)
+        named = _rates(servers, searching, size)
     return [
-        _beside("`GET` a case by its id", [load.rate for load in read], PEER["case"]),
+        _beside("`GET` a case by its id", read, PEER["case"]),
+        Finding(
+            "the same statements by the bare handler",
+            spread(least, " requests/s"),
+            f"ours {ratio(read, least):.2f} of it",
+        ),
         _beside(f"list of 20 out of {few:,} cases", listed[few], PEER["few"]),
         _beside(f"list of 20 out of {many:,} cases", listed[many], PEER["many"]),
         _beside(f"20 people with names opened, out of {few:,}", named[few], PEER["few"]),
         _beside(f"20 people with names opened, out of {many:,}", named[many], PEER["many"]),
         Finding("that list, many beside few", f"× {ratio(named[many], named[few]):.2f}", "flat is × 1"),
     ]
+
+
+def _beside_bare(
+    parts: Parts, ours: list[Running], database: str, request: Request, size: Size
+) -> tuple[list[float], list[float]]:
+    """Return what we do in a second, and what the bare handler does that sends the same statements and does no more."""
+    with bare(parts, database, record_reading(parts, database, request)) as limit:
+        loads = in_turn({"ours": ours, "bare": [limit]}, request, size)
+    return [load.rate for load in loads["ours"]], [load.rate for load in loads["bare"]]
 
 
 def _rates(servers: dict[int, list[Running]], request: Request, size: Size) -> dict[int, list[float]]:
