@@ -15,6 +15,8 @@ from psycopg.abc import Params, PQGen
 from psycopg.generators import send
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
+from psycopg.types.json import set_json_loads
+from pydantic_core import from_json
 
 COMMIT = "COMMIT"
 UNTOLD = (None,) * 5
@@ -32,6 +34,7 @@ class Connection(psycopg.Connection[TupleRow]):
         """What is to be executed with the next COMMIT; a rollback forgets it."""
         self.cursor_factory = Cursor
         self.server_cursor_factory = Portal
+        set_json_loads(from_json, self)
         self._each_alone = False
 
     @classmethod

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import Query, Response
 from fastapi import status as http
+from sqlalchemy.orm import load_only
 from sqlmodel import Session, col
 
 from services.intake import access, rules
@@ -43,6 +44,8 @@ from shared.schema import ComplaintCode
 
 api = router("/intake/v1")
 StatusFilter = Annotated[list[CaseStatus] | None, SEVERAL, Query()]
+SUMMARY = load_only(*(getattr(CaseFile, name) for name in {"seq", *CaseSummary.model_fields}), raiseload=True)
+"""Of a case in a list nothing else is read."""
 DayFilter = Annotated[FilterDay | None, Query()]
 
 
@@ -79,7 +82,7 @@ def list_cases(
     created_to: DayFilter = None,
 ) -> Page[CaseSummary]:
     """List the cases the caller may see, newest first; both days are days of Viet Nam, and belong to the period."""
-    cases = access.visible_cases(reader)
+    cases = access.visible_cases(reader).options(SUMMARY)
     if status is not None:
         cases = cases.where(col(CaseFile.status).in_(status))
     if complaint_type is not None:
