@@ -26,7 +26,6 @@ def configure(service: str, *, level: int = logging.INFO) -> None:
         processors=[*shared_steps, _frames_without_values, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(

@@ -1,13 +1,17 @@
 """Services as tests run them: real code on a cloned database, reached in process."""
 
+import logging
 import secrets
 import socket
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from importlib import import_module
 from typing import Any
 from uuid import UUID
 
+import structlog
 from fastapi import FastAPI
 from sqlalchemy import URL, Engine, RowMapping, Table, make_url, select
 from sqlmodel import Session
@@ -41,6 +45,19 @@ def free_port() -> int:
 def new_key() -> str:
     """Return 32 random bytes in base64."""
     return b64encode(secrets.token_bytes(32)).decode()
+
+
+@contextmanager
+def own_logging() -> Iterator[None]:
+    """Take back how a program of its own logs: other tests run after it in the same process."""
+    root, ours = logging.getLogger(), logging.getLogger("baoho")
+    before = root.handlers, root.level, ours.level
+    try:
+        yield
+    finally:
+        root.handlers, root.level, ours.level = before
+        structlog.reset_defaults()
+        structlog.contextvars.clear_contextvars()
 
 
 class Api(TestClient):

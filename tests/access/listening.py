@@ -2,13 +2,10 @@
 
 import asyncio
 import io
-import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from typing import Any
-
-import structlog
 
 from deploy.postgres import SERVICES, Server
 from services.intake.handlers import APPLY
@@ -18,7 +15,7 @@ from shared.bus.embedded import EmbeddedBus, EmbeddedCarrier
 from shared.fetch import ReadModel
 from shared.logging import configure
 from shared.tables import fetch
-from tests.harness import House
+from tests.harness import House, own_logging
 from tests.shared.webhooks.receivers import Receiver, answers, receiver
 
 ADDRESS = re.compile(r"(https?:/)?/[^\s]*")
@@ -142,12 +139,6 @@ def dump_of(server: Server, database: str) -> bytes:
 @contextmanager
 def logs() -> Iterator[io.StringIO]:
     """Let everything that is logged as in production go into a text, and put logging back afterwards."""
-    root, ours = logging.getLogger(), logging.getLogger("baoho")
-    before = root.handlers, root.level, ours.level
-    try:
-        with redirect_stderr(io.StringIO()) as text:
-            configure("canary")
-            yield text
-    finally:
-        root.handlers, root.level, ours.level = before
-        structlog.contextvars.clear_contextvars()
+    with own_logging(), redirect_stderr(io.StringIO()) as text:
+        configure("canary")
+        yield text

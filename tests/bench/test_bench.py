@@ -12,13 +12,14 @@ from tests.bench.__main__ import MEASUREMENTS
 from tests.bench.findings import QUICK, Finding, spread
 from tests.bench.page import PAGE, table
 from tests.bench.parts import Parts
+from tests.harness import own_logging
 from tests.requirements import require
 
 
 @pytest.fixture(autouse=True)
-def own_environment() -> Iterator[None]:
+def own_surroundings() -> Iterator[None]:
     """Take back what the bench, a program of its own, sets in its environment: other tests start processes in it."""
-    with patch.dict(os.environ):
+    with patch.dict(os.environ), own_logging():
         yield
 
 
