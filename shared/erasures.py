@@ -21,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared.clock import now
 from shared.logging import get_logger, where
+from shared.pausing import pause
 from shared.runtime import Runtime
 from shared.tables import person_key
 
@@ -98,10 +99,7 @@ class Ledgering:
                 log.error("ledger_failed", error=where(error))
                 entered = 0
             if not entered:
-                try:
-                    await asyncio.wait_for(stop.wait(), idle)
-                except TimeoutError:
-                    continue
+                await pause(stop, idle)
 
     def enter(self) -> int:
         """Enter what is not yet; return how many. A crash before the commit enters them twice, which is harmless."""

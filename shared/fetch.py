@@ -20,6 +20,7 @@ from sqlmodel import Session
 from shared import telemetry
 from shared.clock import now
 from shared.logging import get_logger, where
+from shared.pausing import pause
 from shared.runtime import Act, Runtime, act_of
 from shared.tables import fetch
 from shared.telemetry import span, traceparent
@@ -101,10 +102,7 @@ class Fetcher:
                 log.warning("fetch_database_away", error=where(error))
                 done = 0
             if not done:
-                try:
-                    await asyncio.wait_for(stop.wait(), IDLE_SECONDS)
-                except TimeoutError:
-                    continue
+                await pause(stop, IDLE_SECONDS)
 
     def fetch_due(self, stop: asyncio.Event | None = None) -> int:
         """Fetch what is due now, unless told to stop; return how many were applied."""

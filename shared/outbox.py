@@ -21,6 +21,7 @@ from shared.clock import now
 from shared.events import Envelope, Event, headers_for, topic_of
 from shared.ids import new_id
 from shared.logging import get_logger, where
+from shared.pausing import pause
 from shared.runtime import act_of, runtime_of
 from shared.tables import PAYLOAD_LIMIT, outbox
 from shared.telemetry import OFF, span, traceparent
@@ -163,7 +164,7 @@ class Relay:
                 log.warning("relay_lost_database", error=where(lost.exceptions[0]))
             finally:
                 self.leading = False
-            await _pause(stop, RECONNECT_SECONDS)
+            await pause(stop, RECONNECT_SECONDS)
 
     async def _session(self, stop: asyncio.Event) -> None:
         connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True, connect_timeout=5)
@@ -188,7 +189,7 @@ class Relay:
             row = await (await connection.execute("SELECT pg_try_advisory_lock(%s)", (LEADER_LOCK,))).fetchone()
             self.leading = row == (True,)
             if not self.leading:
-                await _pause(stop, POLL_SECONDS)
+                await pause(stop, POLL_SECONDS)
 
     async def _carry(
         self, connection: psycopg.AsyncConnection[Any], carried: Waiting, waiting: Waiting
@@ -271,10 +272,3 @@ async def _notified(connection: psycopg.AsyncConnection[Any], seconds: float) ->
     """Wait for a wake; all that came by then are taken together, and the generator, which holds the connection, ends."""
     async for _ in connection.notifies(timeout=seconds, stop_after=1):
         continue
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

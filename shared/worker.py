@@ -21,6 +21,7 @@ from shared.keys import KIT, Dependent, Rotation
 from shared.letters.replayer import Replayer
 from shared.logging import get_logger, where
 from shared.outbox import Relay
+from shared.pausing import pause
 from shared.runtime import Act, Runtime
 
 CLEANING_SECONDS = 3600.0
@@ -82,10 +83,7 @@ class Worker:
                 await asyncio.to_thread(self._forget)
             except SQLAlchemyError as error:
                 log.warning("cleaning_failed", error=where(error))
-            try:
-                await asyncio.wait_for(stop.wait(), CLEANING_SECONDS)
-            except TimeoutError:
-                continue
+            await pause(stop, CLEANING_SECONDS)
 
     def _forget(self) -> None:
         with self.runtime.session(Act("system", "forget_old", "cleaning")) as session:

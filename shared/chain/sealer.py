@@ -19,6 +19,7 @@ from shared.contracts.audit import sealed_event
 from shared.events import Event
 from shared.logging import get_logger, where
 from shared.outbox import publish
+from shared.pausing import pause
 from shared.runtime import Act, Runtime
 from shared.settings import SettingsError, parse_keys
 from shared.tables import audit_seal
@@ -86,7 +87,7 @@ class Sealer:
             except SQLAlchemyError as error:
                 log.warning("sealing_failed", error=where(error))
             if not more:
-                await _pause(stop)
+                await pause(stop, ROUND_SECONDS)
 
     def seal(self) -> bool:
         """Seal one batch in one transaction, and tell the new head if it is time; say whether more may wait."""
@@ -146,10 +147,3 @@ class Sealer:
             return False
         publish(session, head, self._event(n=head.version, mac=head.mac.hex(), sealed_at=head.updated_at))
         return True
-
-
-async def _pause(stop: asyncio.Event) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), ROUND_SECONDS)
-    except TimeoutError:
-        return

@@ -10,6 +10,7 @@ from sqlmodel import Session
 from shared.keys.dependents import Dependent
 from shared.keys.ring import Finding, check
 from shared.logging import get_logger, where
+from shared.pausing import pause
 from shared.runtime import Act, Runtime
 
 BATCH = 100
@@ -33,10 +34,7 @@ class Rotation:
                 await asyncio.to_thread(self.round, stop)
             except SQLAlchemyError as error:
                 log.warning("rotation_database_away", error=where(error))
-            try:
-                await asyncio.wait_for(stop.wait(), idle)
-            except TimeoutError:
-                continue
+            await pause(stop, idle)
 
     def round(self, stop: asyncio.Event | None = None) -> int:
         """Look at the keys, then move what is to be moved; return how many rows were."""

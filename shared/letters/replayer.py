@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from shared.letters.model import LetterState
 from shared.logging import get_logger, where
+from shared.pausing import pause
 from shared.tables import dead_letter
 
 IDLE_SECONDS = 1.0
@@ -28,7 +29,7 @@ class Replayer:
         while not stop.is_set():
             handled = await asyncio.to_thread(self.replay_heads, stop)
             if not handled:
-                await _pause(stop, self._idle)
+                await pause(stop, self._idle)
 
     def replay_heads(self, stop: asyncio.Event) -> int:
         """Replay the first letter of each line that is due; return how many were settled.
@@ -55,10 +56,3 @@ class Replayer:
         except Exception as error:  # noqa: BLE001 - whatever broke, other lines must go on
             log.warning("replay_interrupted", error=where(error))
             return False
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return

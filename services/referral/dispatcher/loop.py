@@ -15,6 +15,7 @@ from shared.clock import now
 from shared.db import conninfo
 from shared.logging import get_logger, where
 from shared.outbox import CHANNEL
+from shared.pausing import pause
 from shared.runtime import Runtime
 from shared.telemetry import span
 from shared.webhooks import DEADLINE, Key, Sender, next_attempt_at, sign
@@ -101,12 +102,8 @@ class Dispatcher:
         self._wake.set()
 
     async def _pause(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), self._poll.total_seconds())
-        except TimeoutError:
-            return
-        finally:
-            self._wake.clear()
+        await pause(self._wake, self._poll.total_seconds())
+        self._wake.clear()
 
     async def _wake_on(self, stop: asyncio.Event) -> None:
         await stop.wait()
