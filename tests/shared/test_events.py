@@ -184,7 +184,9 @@ def dict_of(headers: Headers) -> dict[str, bytes]:
     return {name: value for name, value in headers if value is not None}
 
 
-TIMES = st.datetimes(datetime(1990, 1, 1), datetime(2990, 1, 1), timezones=st.timezones())  # noqa: DTZ001 - st adds the zone
+LOCAL = st.datetimes(datetime(1990, 1, 1), datetime(2990, 1, 1), timezones=st.timezones())  # noqa: DTZ001 - st adds the zone
+TIMES = LOCAL.map(lambda time: time.replace(tzinfo=timezone(time.utcoffset() or timedelta())))
+"""With their offsets: in the hours when clocks change, a time with a zone is unequal to every other (PEP 495)."""
 WORDS = st.text(st.characters(codec="ascii", categories=("L", "N", "P")), min_size=1, max_size=30)
 CONVERSATIONS = st.from_regex(r"[A-Za-z0-9-]{1,64}", fullmatch=True)
 ENVELOPES = st.builds(
