@@ -68,10 +68,13 @@ def test_a_savepoint_kept_keeps_its_rows(house: House) -> None:
     assert [row["event_id"] for row in house.rows("hotline", inbox)] == [within["event_id"]]
 
 
-@given(texts=st.none() | st.lists(TEXT), told=st.dictionaries(TEXT, TEXT | st.integers() | st.none() | st.booleans()))
+@given(
+    texts=st.none() | st.lists(st.just("NULL") | TEXT | st.none()),
+    told=st.dictionaries(TEXT, TEXT | st.integers() | st.none() | st.booleans()),
+)
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 def test_lists_and_json_come_back_as_they_were_added_whatever_is_in_them(
-    house: House, texts: list[str] | None, told: dict[str, Any]
+    house: House, texts: list[str | None] | None, told: dict[str, Any]
 ) -> None:
     values = {"texts": ledger._array(texts), "told": ledger._json(told)}
     with house.session("hotline") as session, at_once(session) as driver:

@@ -38,7 +38,7 @@ from shared.money import Money
 from shared.outbox import publish
 from shared.paging import SEVERAL, Page, Paging
 from shared.people import admit, open_sealed, seal, unlock_one, with_keys
-from shared.person import PersonDetails, blinds_of
+from shared.person import PersonDetails, StoredPerson, blinds_of
 from shared.runtime import runtime_of
 from shared.schema import ComplaintCode
 
@@ -61,11 +61,12 @@ def register_case(
         person = _new_person(session, office, body.person)
     else:
         person = _known_person(session, officer, body.person_id)
-    same = _same_number(session, officer, person)
+    details = opened(session, person)
+    same = _same_number(session, officer, person.id, details)
     case = _new_case(session, office, person, body)
     tell(session, case, Told.CASE_OPENED, channel=case.channel, complaint_types=case.complaint_types)
     publish(session, case, CaseOpened(case_id=case.id, office=case.office, province=case.province))
-    ask_for_contract(session, case, opened(session, person))
+    ask_for_contract(session, case, details)
     response.headers["Location"] = f"/intake/v1/cases/{case.id}"
     return RegisteredCase(**_file(session, case, person, contract=None), same_number=same)
 
@@ -175,12 +176,11 @@ def _new_case(session: Session, office: codes.Office, person: Person, body: Case
     return answers_with(session, case)
 
 
-def _same_number(session: Session, officer: Principal, person: Person) -> list[UUID]:
-    details = opened(session, person)
+def _same_number(session: Session, officer: Principal, person_id: UUID, details: StoredPerson | None) -> list[UUID]:
     if details is None or details.document is None or details.document_number is None:
         return []
     blinds = blinds_of(runtime_of(session).vault, details.document, details.document_number)
-    others = access.visible_people(officer).where(col(Person.number_blind).in_(blinds), Person.id != person.id)
+    others = access.visible_people(officer).where(col(Person.number_blind).in_(blinds), Person.id != person_id)
     return [other.id for other in session.exec(others)]
 
 
