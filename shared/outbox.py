@@ -4,9 +4,8 @@ import asyncio
 import contextlib
 import select
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -41,17 +40,22 @@ NEXT = (
     " SELECT id::text, topic, key, headers::text, payload FROM outbox WHERE id <> ALL(%s::bigint[]) ORDER BY outbox.id LIMIT %s"
 )
 """Headers come as text: the driver's own way to read JSON calls three functions for each row, and half the read was that."""
+Row = tuple[str, str, str, str, bytes]
 
 
-@dataclass(frozen=True, slots=True)
 class Waiting:
-    """Events in their order, and their ids as PostgreSQL reads them, parted by commas."""
+    """Events in their order, as read; and their ids as PostgreSQL reads them, parted by commas."""
 
-    ids: str = ""
-    records: Sequence[Record] = ()
+    def __init__(self, rows: Sequence[Row] = ()) -> None:
+        self.rows = rows
+        self.ids = ",".join([row[0] for row in rows])
 
+    def records(self) -> Iterator[Record]:
+        """Make the records one by one: what goes at once leaves its memory, still at hand, to the next."""
+        for _id, topic, key, headers, payload in self.rows:
+            told: dict[str, str] = from_json(headers, cache_strings="keys")
+            yield Record(topic, key, tuple([(name, value.encode()) for name, value in told.items()]), payload)
 
-NONE = Waiting()
 
 log = get_logger("outbox")
 
@@ -173,12 +177,12 @@ class Relay:
             # An event whose deletion a crash undoes is carried once more: that is no reason to wait for the disk.
             await connection.execute("SET synchronous_commit = off")
             await connection.execute(f"LISTEN {CHANNEL}")
-            carried, waiting = NONE, await _next(connection)
+            carried, waiting = "", await _next(connection)
             while not stop.is_set():
-                if waiting.records:
+                if waiting.rows:
                     carried, waiting = await self._carry(connection, carried, waiting)
-                elif carried.records:
-                    carried, waiting = NONE, await _next(connection, carried)
+                elif carried:
+                    carried, waiting = "", await _next(connection, carried)
                 else:
                     await _notified(connection, self._poll)
                     waiting = await _next(connection)
@@ -192,27 +196,28 @@ class Relay:
                 await pause(stop, POLL_SECONDS)
 
     async def _carry(
-        self, connection: psycopg.AsyncConnection[Any], carried: Waiting, waiting: Waiting
-    ) -> tuple[Waiting, Waiting]:
+        self, connection: psycopg.AsyncConnection[Any], carried: str, waiting: Waiting
+    ) -> tuple[str, Waiting]:
         """Carry these events; meanwhile delete those carried before, and read what is behind.
 
-        Returns what was carried and what waits. Only what was acknowledged is deleted: a relay killed before that carries
-        the same events again.
+        Returns the ids of what was carried, and what waits. Only what was acknowledged is deleted: a relay killed before
+        that carries the same events again.
         """
         _refuse_ended(connection)
         async with asyncio.TaskGroup() as group:
             reading = group.create_task(_behind(connection, carried, waiting))
-            sending = group.create_task(self._sent(waiting.records))
+            sending = group.create_task(self._sent(waiting.records()))
         if not sending.result():
             await asyncio.sleep(POLL_SECONDS)
-            return NONE, await _next(connection)
-        return waiting, reading.result()
+            return "", await _next(connection)
+        return waiting.ids, reading.result()
 
-    async def _sent(self, records: Sequence[Record]) -> bool:
+    async def _sent(self, records: Iterable[Record]) -> bool:
         """Say whether the carrier has all of these events for good."""
         try:
             with ExitStack() as sending:
                 if self._tracer is not OFF:
+                    records = list(records)
                     for record in records:
                         sending.enter_context(self._sending(record))
                 await self._carrier.publish(records)
@@ -243,29 +248,23 @@ def _refuse_ended(connection: psycopg.AsyncConnection[Any]) -> None:
         connection.pgconn.consume_input()
 
 
-async def _next(connection: psycopg.AsyncConnection[Any], carried: Waiting = NONE, passing: Waiting = NONE) -> Waiting:
+async def _next(connection: psycopg.AsyncConnection[Any], carried: str = "", passing: str = "") -> Waiting:
     """Delete what was carried, and read the oldest events apart from those that are on their way.
 
     Passing over their very ids, never over all up to the last: what commits late stands before it.
     """
     # Not prepared: only in an array of constants does PostgreSQL look ids up by their hashes.
-    known = ",".join(each.ids for each in (carried, passing) if each.ids)
-    values = (f"{{{carried.ids}}}", f"{{{known}}}", BATCH)
+    known = ",".join(ids for ids in (carried, passing) if ids)
+    values = (f"{{{carried}}}", f"{{{known}}}", BATCH)
     cursor = await connection.execute(NEXT, values, binary=True, prepare=False)
-    rows = await cursor.fetchall()
-    return Waiting(",".join([row[0] for row in rows]), [_record(*row) for row in rows])
+    return Waiting(await cursor.fetchall())
 
 
-async def _behind(connection: psycopg.AsyncConnection[Any], carried: Waiting, waiting: Waiting) -> Waiting:
+async def _behind(connection: psycopg.AsyncConnection[Any], carried: str, waiting: Waiting) -> Waiting:
     """Read what follows a full batch; behind a smaller one nothing was waiting."""
-    if not carried.records and len(waiting.records) < BATCH:
-        return NONE
-    return await _next(connection, carried, waiting)
-
-
-def _record(_id: str, topic: str, key: str, headers: str, payload: bytes) -> Record:
-    told: dict[str, str] = from_json(headers, cache_strings="keys")
-    return Record(topic, key, tuple([(name, value.encode()) for name, value in told.items()]), payload)
+    if not carried and len(waiting.rows) < BATCH:
+        return Waiting()
+    return await _next(connection, carried, waiting.ids)
 
 
 async def _notified(connection: psycopg.AsyncConnection[Any], seconds: float) -> None:

@@ -1,7 +1,7 @@
 """What a carrier of events is: it takes records in order and brings them to every consuming service."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 Headers = tuple[tuple[str, bytes | None], ...]
@@ -54,7 +54,7 @@ class Carrier(Protocol):
     async def start(self) -> None:
         """Return at once, even while the broker is away; connecting goes on in the background."""
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def publish(self, records: Iterable[Record]) -> None:
         """Return when every record is stored for good; raise `CarrierDown` else."""
 
     async def consume(

@@ -1,7 +1,7 @@
 """The embedded carrier: events are copied into the mailbox of every consuming service's database; for one process alone."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -97,9 +97,9 @@ class EmbeddedCarrier:
         """Return 0: the mailbox itself is counted by its service."""
         return 0
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def publish(self, records: Iterable[Record]) -> None:
         """Copy the records into the mailboxes of their consumers; raise `CarrierDown` if one database is away."""
-        for service, wanted in self._bus.sorted(records).items():
+        for service, wanted in self._bus.sorted(list(records)).items():
             try:
                 await asyncio.to_thread(_deposit, self._bus.engines[service], wanted)
             except SQLAlchemyError as error:

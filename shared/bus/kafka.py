@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from aiokafka import AIOKafkaProducer, TopicPartition
@@ -31,7 +31,6 @@ CONNECT_PAUSES = (0.2, 0.5, 1.0, 2.0)
 RESTART_SECONDS = 1.0
 KEYS_KNOWN = 16_384
 
-_Sized = tuple[Record, bytes | None, list[tuple[str, bytes | None]]]
 _partition_of = DefaultPartitioner()
 
 
@@ -78,13 +77,12 @@ class KafkaCarrier:
         """Return how many records wait in the partitions we were given; None while we have none or do not know."""
         return None if self._member is None else self._member.lag()
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def publish(self, records: Iterable[Record]) -> None:
         """Return when every record is stored by all replicas in sync; raise `CarrierDown` else, within half a minute.
 
         Per partition one batch is on its way at a time, and none follows one that failed: so the order per key holds
         when the same records are published again. Raises `RecordTooLarge` before anything is sent.
         """
-        waiting = [_sized(record) for record in records]
         async with self._publishing:
             producer = self._producer
             if producer is None:
@@ -92,8 +90,9 @@ class KafkaCarrier:
             try:
                 async with asyncio.timeout(PUBLISH_SECONDS):
                     await self._settle()
-                    while waiting:
-                        waiting = await self._publish_round(producer, waiting)
+                    left = await self._publish_round(producer, records)
+                    while left:
+                        left = await self._publish_round(producer, left)
             except (KafkaError, OSError, TimeoutError) as error:
                 self._producer = None
                 self._broken.set()
@@ -121,7 +120,7 @@ class KafkaCarrier:
                 async with asyncio.timeout(RESTART_SECONDS):
                     await stop.wait()
 
-    async def _publish_round(self, producer: AIOKafkaProducer, waiting: list[_Sized]) -> list[_Sized]:
+    async def _publish_round(self, producer: AIOKafkaProducer, waiting: Iterable[Record]) -> list[Record]:
         """Publish one batch per partition and return, in order, what did not fit."""
         batches, rest = await _fill(producer, waiting)
         for place, batch in batches.items():
@@ -194,34 +193,35 @@ class KafkaCarrier:
             return False
 
 
-def _sized(record: Record) -> _Sized:
-    """Return a record as it goes on the wire; refuse one that no batch can hold."""
-    key = None if record.key is None else record.key.encode()
-    headers = list(record.headers)
-    size = DefaultRecordBatchBuilder.estimate_size_in_bytes(key, record.value, headers)
-    if size > BATCH_BYTES:
-        message = f"a record of {size} bytes for {record.topic} is over the {BATCH_BYTES} that fit into a batch"
-        raise RecordTooLarge(message)
-    return record, key, headers
-
-
 async def _fill(
-    producer: AIOKafkaProducer, waiting: list[_Sized]
-) -> tuple[dict[TopicPartition, BatchBuilder], list[_Sized]]:
+    producer: AIOKafkaProducer, waiting: Iterable[Record]
+) -> tuple[dict[TopicPartition, BatchBuilder], list[Record]]:
     """Put the records into one batch per partition; what follows a full batch in its partition is left over."""
-    topics = {record.topic for record, _, _ in waiting}
-    counts = {topic: len(await producer.partitions_for(topic)) for topic in topics}
+    counts: dict[str, int] = {}
     batches: dict[TopicPartition, BatchBuilder] = {}
-    left: list[_Sized] = []
-    for sized in waiting:
-        record, key, headers = sized
+    left: list[Record] = []
+    for record in waiting:
+        key = None if record.key is None else record.key.encode()
+        headers = list(record.headers)
+        if record.topic not in counts:
+            counts[record.topic] = len(await producer.partitions_for(record.topic))
         place = _place(record.topic, key, counts[record.topic])
         if place not in batches:
             batches[place] = producer.create_batch()
-        # A batch that could not take a record is closed, and takes none of the later ones either.
-        if batches[place].append(timestamp=None, key=key, value=record.value, headers=headers) is None:
-            left.append(sized)
+        # A batch always takes its first. One that could not take a record is closed, and takes none of the later ones either.
+        taken = batches[place].append(timestamp=None, key=key, value=record.value, headers=headers)
+        if taken is not None:
+            _check_size(record, taken.size)
+        else:
+            _check_size(record, DefaultRecordBatchBuilder.estimate_size_in_bytes(key, record.value, headers))
+            left.append(record)
     return batches, left
+
+
+def _check_size(record: Record, size: int) -> None:
+    if size > BATCH_BYTES:
+        message = f"a record of {size} bytes for {record.topic} is over the {BATCH_BYTES} that fit into a batch"
+        raise RecordTooLarge(message)
 
 
 @lru_cache(KEYS_KNOWN)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from uuid import UUID
 
 import psycopg
@@ -147,11 +147,11 @@ class Flaky(Watched):
         super().__init__(carrier)
         self.failures = failures
 
-    async def publish(self, records: object) -> None:
+    async def publish(self, records: Iterable[Record]) -> None:
         if self.failures:
             self.failures -= 1
             raise CarrierDown("not yet")
-        await super().publish(records)  # type: ignore[arg-type]
+        await super().publish(records)
 
 
 def test_what_the_carrier_did_not_take_stays_and_is_carried_later(world: World) -> None:

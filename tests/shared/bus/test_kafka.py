@@ -84,14 +84,19 @@ def test_what_does_not_fit_into_one_batch_follows_in_order(broker: Broker, topic
     assert seen.records == large
 
 
-def test_a_record_over_the_batch_size_is_refused_and_nothing_of_its_list_is_sent(broker: Broker, topic: str) -> None:
+@pytest.mark.parametrize("before", [0, 1])
+def test_a_record_over_the_batch_size_is_refused_and_nothing_of_its_list_is_sent(
+    broker: Broker, topic: str, before: int
+) -> None:
     seen = Seen()
     after = event(topic, "case-1", 2)
 
     async def story() -> None:
         async with carrier(broker.bootstrap, "refuse", topic) as kafka, consuming(kafka, topic, seen):
             with pytest.raises(RecordTooLarge, match=str(BATCH_BYTES)):
-                await kafka.publish([event(topic, "case-1", 1), Record(topic, "case-1", (), bytes(BATCH_BYTES))])
+                await kafka.publish(
+                    [*before * [event(topic, "case-1", 1)], Record(topic, "case-1", (), bytes(BATCH_BYTES))]
+                )
             await kafka.publish([after])
             await until(lambda: len(seen.records) > 0, "the later record is there")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 
 import psycopg
 
@@ -28,7 +28,8 @@ class Held(Watched):
         self.waiting, self.open = asyncio.Event(), asyncio.Event()
         self._refuses = refuses
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def publish(self, records: Iterable[Record]) -> None:
+        records = list(records)
         self.sizes.append(len(records))
         if len(self.sizes) == 1 and self._refuses:
             await self.after_ack()

@@ -216,7 +216,7 @@ class Watched:
     def ready(self) -> bool:
         return self._carrier.ready()
 
-    async def publish(self, records: Sequence[Record]) -> None:
+    async def publish(self, records: Iterable[Record]) -> None:
         await self._carrier.publish(records)
         self.published += 1
         await self.after_ack()
