@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import event, insert, inspect
+from sqlalchemy import ARRAY, String, bindparam, event, func, insert, inspect, select
 from sqlalchemy.orm import InstanceState, UOWTransaction
 from sqlalchemy.orm import Session as OrmSession
 from sqlmodel import Session
@@ -14,6 +14,14 @@ from shared.columns import made
 from shared.runtime import Act, Runtime, act_of
 from shared.tables import audit
 
+_told = ("actor", "roles", "operation", "outcome", "kind", "fields", "reason", "address", "correlation_id")
+_READS = insert(audit).from_select(
+    [*_told, "row_id"],
+    select(
+        *(bindparam(name, type_=audit.c[name].type) for name in _told),
+        func.unnest(bindparam("row_id", type_=ARRAY(String))),
+    ),
+)
 UNTOLD = frozenset({"version", "updated_at"})
 """Columns that change with every change and so tell nothing."""
 
@@ -22,6 +30,13 @@ def record_read(session: Session, row: Any) -> None:
     """Record that the actor read this row's personal details, after whatever this transaction changed before."""
     session.flush()
     _record(session, "read", row)
+
+
+def record_reads(session: Session, model: Any, ids: Sequence[Any]) -> None:
+    """Record the same of several rows of a model, in one statement."""
+    session.flush()
+    entry = _entry(act_of(session), "read", model.__tablename__, None)
+    ledger.append(session, _READS, {**entry, "row_id": [str(row_id) for row_id in ids]})
 
 
 def record_listing(session: Session, kind: str) -> None:

@@ -23,11 +23,16 @@ class Vault:
     service_keys: Mapping[str, bytes]
     search_keys: Mapping[str, bytes] = field(default_factory=dict)
     link_keys: Mapping[str, bytes] = field(default_factory=dict)
+    _derived: dict[tuple[str, str], bytes] = field(default_factory=dict, init=False, compare=False)
 
     def derived(self, purpose: str, key_id: str | None = None) -> bytes:
         """Derive a key for one purpose from a service key (HKDF-SHA-256), so that no key serves two ends."""
-        master = self.service_keys[key_id or self.current]
-        return HKDF(SHA256(), 32, salt=None, info=f"baoho/{self.service}/{purpose}".encode()).derive(master)
+        chosen = key_id or self.current
+        if (purpose, chosen) not in self._derived:
+            info = f"baoho/{self.service}/{purpose}".encode()
+            key = HKDF(SHA256(), 32, salt=None, info=info).derive(self.service_keys[chosen])
+            self._derived[purpose, chosen] = key
+        return self._derived[purpose, chosen]
 
     @property
     def current(self) -> str:

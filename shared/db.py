@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 import psycopg
+from pydantic_core import from_json
 from sqlalchemy import ClauseElement, Dialect, Engine, create_engine, event
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import make_url
@@ -36,6 +37,7 @@ def make_engine(url: str, *, pool_size: int = POOL_SIZE) -> Engine:
         pool_timeout=10,
         hide_parameters=True,
         use_native_hstore=False,
+        json_deserializer=from_json,
         connect_args={"options": OPTIONS, "connect_timeout": 5, **VANISHED},
     )
     event.listen(engine, "do_connect", _connect)

@@ -1,24 +1,29 @@
-"""A connection that spares journeys: BEGIN travels with the first statement, and what is written last with COMMIT.
+"""A connection that spares journeys: BEGIN travels with the first statement to hold anything, what is written last with COMMIT.
 
 A journey to the server and back costs more than most statements do. Left alone, the driver makes one for BEGIN and one for
 COMMIT, and a pool one more beforehand, to ask whether the server is still there.
 """
 
+import re
 import select
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Self, cast
 
 import psycopg
+from psycopg import IsolationLevel
 from psycopg.abc import Params, PQGen
 from psycopg.generators import send
 from psycopg.pq import TransactionStatus
 from psycopg.rows import TupleRow
-from psycopg.types.json import set_json_loads
-from pydantic_core import from_json
 
 COMMIT = "COMMIT"
+LASTING = re.compile(
+    r"(?!SELECT\b|WITH\b)|.*\b(INSERT|UPDATE|DELETE|MERGE|SHARE|INTO|set_config|pg_\w+)\b", re.DOTALL | re.IGNORECASE
+)
+"""What may leave something behind for the rest of a transaction: all but a SELECT that locks nothing and calls no function
+of the server's own, such as the advisory locks."""
 UNTOLD = (None,) * 5
 """What PEP 249 lets a column leave untold: sizes, precision, and whether it may be null."""
 Statement = tuple[str, dict[str, Any]]
@@ -34,7 +39,6 @@ class Connection(psycopg.Connection[TupleRow]):
         """What is to be executed with the next COMMIT; a rollback forgets it."""
         self.cursor_factory = Cursor
         self.server_cursor_factory = Portal
-        set_json_loads(from_json, self)
         self._each_alone = False
 
     @classmethod
@@ -55,6 +59,11 @@ class Connection(psycopg.Connection[TupleRow]):
     def must_begin(self) -> bool:
         """Whether the next statement opens a transaction."""
         return not self._each_alone and self.pgconn.transaction_status == TransactionStatus.IDLE
+
+    @property
+    def sees_what_is_committed(self) -> bool:
+        """Whether a transaction would read as its statements do alone: neither level nor READ ONLY was asked for."""
+        return self.isolation_level in (None, IsolationLevel.READ_COMMITTED) and not self.read_only
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -118,7 +127,10 @@ class Journey(psycopg.Pipeline):
 
 
 class Cursor(psycopg.Cursor[TupleRow]):
-    """A cursor whose statement takes BEGIN along where it is the first."""
+    """A cursor whose statement takes BEGIN along where it is the first that may leave something behind.
+
+    At READ COMMITTED each statement sees what is committed when it begins: those that only read need no transaction.
+    """
 
     @property
     def description(self) -> Any:
@@ -130,7 +142,7 @@ class Cursor(psycopg.Cursor[TupleRow]):
 
     def execute(self, query: Any, params: Params | None = None, **options: Any) -> Self:
         """Execute one statement."""
-        if not _of(self).must_begin:
+        if not _of(self).must_begin or (_of(self).sees_what_is_committed and _only_reads(query)):
             return super().execute(query, params, **options)
         with _of(self).together():
             return super().execute(query, params, **options)
@@ -150,6 +162,11 @@ class Portal(psycopg.ServerCursor[TupleRow]):
             with _of(self).together():
                 pass
         return super().execute(query, params, **options)
+
+
+@lru_cache(1024)
+def _only_reads(query: Any) -> bool:
+    return isinstance(query, str) and not LASTING.match(query)
 
 
 @cache

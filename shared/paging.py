@@ -4,6 +4,7 @@ import base64
 import binascii
 import hmac
 from collections.abc import Sequence
+from functools import cache
 from typing import Annotated, Any, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -20,7 +21,7 @@ PAGE_LIMIT = 100
 SEQ_BYTES = 8
 MAC_BYTES = 16
 
-ItemT = TypeVar("ItemT")
+ItemT = TypeVar("ItemT", bound=BaseModel)
 RowT = TypeVar("RowT")
 
 
@@ -42,19 +43,38 @@ class PageRequest:
         self._filters = sorted(pairs)
         self._body: bytes = getattr(request, "_body", b"")
 
+    def page(self, session: Session, select: SelectOfScalar[Any], seq: Any, item: type[ItemT]) -> Page[ItemT]:
+        """Return one page of `select` as `item` shows it, newest first by the column `seq`: of a row nothing else is read."""
+        rows, following = self.columns(session, select, seq, *_columns(seq, item))
+        return Page(items=[item.model_validate(row) for row in rows], next=following)
+
+    def columns(
+        self, session: Session, select: SelectOfScalar[Any], seq: Any, *columns: Any
+    ) -> tuple[Sequence[Any], str | None]:
+        """Return one page of `select`, of its rows these columns alone, and the address of the next page."""
+        shown = self._part(session, select, seq).with_only_columns(seq, *columns)
+        return self._cut(session, session.connection().execute(shown).all(), seq)
+
     def rows(self, session: Session, select: SelectOfScalar[RowT], seq: Any) -> tuple[Sequence[RowT], str | None]:
         """Return one page of `select`, newest first by the column `seq`, and the address of the next page."""
-        before = self.before(session)
-        if before is not None:
-            select = select.where(col(seq) < before)
-        rows = session.exec(select.order_by(col(seq).desc()).limit(self.limit + 1)).all()
-        if len(rows) <= self.limit:
-            return rows, None
-        return rows[: self.limit], self._next(session, getattr(rows[self.limit - 1], seq.key))
+        return self._cut(session, session.exec(self._part(session, select, seq)).all(), seq)
 
     def before(self, session: Session) -> int | None:
         """Return the place in the list before which this page begins; None for the first page."""
         return None if self.cursor is None else self._opened(session, self.cursor)
+
+    def _part(self, session: Session, select: SelectOfScalar[RowT], seq: Any) -> SelectOfScalar[RowT]:
+        """Narrow a select to this page, and the first row of the next."""
+        before = self.before(session)
+        if before is not None:
+            select = select.where(col(seq) < before)
+        return select.order_by(col(seq).desc()).limit(self.limit + 1)
+
+    def _cut(self, session: Session, rows: Sequence[RowT], seq: Any) -> tuple[Sequence[RowT], str | None]:
+        """Return the rows of this page, and the address of the next."""
+        if len(rows) <= self.limit:
+            return rows, None
+        return rows[: self.limit], self._next(session, getattr(rows[self.limit - 1], seq.key))
 
     def _next(self, session: Session, seq: int) -> str:
         raw = seq.to_bytes(SEQ_BYTES, signed=True)
@@ -82,6 +102,12 @@ class PageRequest:
         filters = urlencode([pair for pair in self._filters if pair[0] != "limit"]).encode()
         parts = (raw, act.actor.encode(), act.operation.encode(), self._path.encode(), filters, self._body)
         return [mac[:MAC_BYTES] for mac in runtime_of(session).vault.macs("cursor", *parts)]
+
+
+@cache
+def _columns(seq: Any, item: type[BaseModel]) -> list[Any]:
+    """Return the columns of the table of `seq` that a model shows."""
+    return [seq.expression.table.c[name] for name in item.model_fields if name != seq.key]
 
 
 async def page_request(

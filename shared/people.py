@@ -71,9 +71,9 @@ def unlock(session: Session, people: Iterable[UUID]) -> None:
     _data_keys(session, people)
 
 
-def with_keys(people: Any, person_id: Any) -> Any:
-    """Let a select bring, as its last column, what `unlock_one` takes: the wrapped data key of the person of that id."""
-    return people.add_columns(person_key.c.wrapped).outerjoin(person_key, person_key.c.person_id == person_id)
+def key_of(person_id: Any) -> Any:
+    """Return the column that brings, with a person's row, what `unlock_one` takes: her wrapped data key."""
+    return select(person_key.c.wrapped).where(person_key.c.person_id == person_id).scalar_subquery()
 
 
 def unlock_one(session: Session, person_id: UUID, wrapped: bytes | None) -> None:

@@ -54,8 +54,7 @@ def trail_router(service: str) -> APIRouter:
         asked = {"actor": actor, "kind": kind, "row_id": row_id, "outcome": outcome}
         conditions = [audit.c[name] == value for name, value in asked.items() if value is not None]
         entries: Any = select(audit).where(*conditions)
-        rows, following = paging.rows(session, entries, audit.c.id)
         record_listing(session, "audit")
-        return Page(items=[AuditRead.model_validate(row) for row in rows], next=following)
+        return paging.page(session, entries, audit.c.id, AuditRead)
 
     return api

@@ -63,8 +63,7 @@ def list_cases(
     cases = access.visible_cases(reader)
     if status is not None:
         cases = cases.where(col(HotlineCase.status).in_(status))
-    rows, following = paging.rows(session, cases, HotlineCase.seq)
-    return Page(items=[CaseSummary.model_validate(row) for row in rows], next=following)
+    return paging.page(session, cases, HotlineCase.seq, CaseSummary)
 
 
 @api.get("/cases/{case_id}")

@@ -1,7 +1,9 @@
 """What a route and a handler both do: take a person's details down, ask the registry for her contract, tell the timeline."""
 
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Row
 from sqlmodel import Session
 
 from services.intake import access
@@ -53,7 +55,7 @@ def forget(session: Session, person: Person, at: datetime | None = None) -> None
         tell(session, case, Told.PERSON_ERASED)
 
 
-def opened(session: Session, person: Person) -> StoredPerson | None:
+def opened(session: Session, person: Person | Row[Any]) -> StoredPerson | None:
     """Return a person's details; None while they are not known, and after erasure."""
     text = open_sealed(session, person.id, DETAILS, person.details)
     return StoredPerson.model_validate_json(text) if text is not None else None

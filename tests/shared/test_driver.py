@@ -23,6 +23,16 @@ from tests.harness import House
 KNOWN = "SELECT event_id::text FROM inbox ORDER BY handled_at"
 ONE, TWO = "01a22200-0000-7000-8000-000000000001", "01a22200-0000-7000-8000-000000000002"
 STORE = "INSERT INTO inbox (event_id) VALUES (%(id)s)"
+HOLD = [
+    "INSERT INTO inbox (event_id) VALUES (:id)",
+    f"{KNOWN} FOR NO KEY UPDATE",
+    f"{KNOWN} for key share",
+    "SELECT pg_advisory_xact_lock(1)",
+    "SELECT set_config('enable_seqscan', 'off', true)",
+    "WITH gone AS (DELETE FROM inbox RETURNING event_id) SELECT event_id FROM gone",
+    "SET LOCAL enable_seqscan = off",
+    "SAVEPOINT here",
+]
 
 
 @pytest.fixture
@@ -75,14 +85,31 @@ def waits(connection: Connection, act: Callable[[], Any]) -> int:
     return counted
 
 
-def test_begin_travels_with_the_first_statement(engine: Engine) -> None:
+@pytest.mark.parametrize("statement", HOLD)
+def test_begin_travels_with_the_first_statement_that_holds_anything(engine: Engine, statement: str) -> None:
     with engine.connect() as checkout:
         driver = driver_of(checkout)
+        checkout.execute(text(KNOWN))
 
-        spent = journeys(driver, lambda: checkout.execute(text(KNOWN)).all())
+        spent = journeys(driver, lambda: checkout.execute(text(statement), {"id": ONE}))
 
         assert spent == 1
         assert driver.pgconn.transaction_status == TransactionStatus.INTRANS
+
+
+@pytest.mark.parametrize("statement", [KNOWN, "WITH one AS (SELECT 1) SELECT * FROM one"])
+def test_what_only_reads_makes_one_journey_and_no_transaction(engine: Engine, statement: str) -> None:
+    with engine.connect() as checkout:
+        driver = driver_of(checkout)
+
+        def read_and_commit() -> None:
+            checkout.execute(text(statement)).all()
+            checkout.commit()
+
+        spent = journeys(driver, read_and_commit)
+
+        assert spent == 1
+        assert driver.pgconn.transaction_status == TransactionStatus.IDLE
 
 
 def test_what_is_written_last_travels_with_commit(engine: Engine) -> None:
@@ -173,14 +200,20 @@ def test_a_last_statement_that_is_refused_undoes_the_whole_and_leaves_the_connec
     assert known(engine) == []
 
 
-def test_a_first_statement_that_is_refused_leaves_a_transaction_to_undo(engine: Engine) -> None:
+@pytest.mark.parametrize(
+    ("statement", "left"),
+    [("DELETE FROM nowhere", TransactionStatus.INERROR), ("SELECT FROM nowhere", TransactionStatus.IDLE)],
+)
+def test_a_first_statement_that_is_refused_leaves_at_most_a_transaction_to_undo(
+    engine: Engine, statement: str, left: TransactionStatus
+) -> None:
     with engine.connect() as checkout:
         with pytest.raises(DBAPIError):
-            checkout.execute(text("SELECT nothing_of_the_kind"))
+            checkout.execute(text(statement))
         status = driver_of(checkout).pgconn.transaction_status
         checkout.rollback()
 
-        assert status == TransactionStatus.INERROR
+        assert status == left
         assert checkout.execute(text("SELECT 1")).scalar_one() == 1
 
 

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import Query, Response
 from fastapi import status as http
-from sqlalchemy.orm import load_only
 from sqlmodel import Session, col
 
 from services.intake import access, rules
@@ -37,15 +36,13 @@ from shared.errors import Forbidden, InvalidInput, NotFound
 from shared.money import Money
 from shared.outbox import publish
 from shared.paging import SEVERAL, Page, Paging
-from shared.people import admit, open_sealed, seal, unlock_one, with_keys
+from shared.people import admit, key_of, open_sealed, seal, unlock_one
 from shared.person import PersonDetails, StoredPerson, blinds_of
 from shared.runtime import runtime_of
 from shared.schema import ComplaintCode
 
 api = router("/intake/v1")
 StatusFilter = Annotated[list[CaseStatus] | None, SEVERAL, Query()]
-SUMMARY = load_only(*(getattr(CaseFile, name) for name in {"seq", *CaseSummary.model_fields}), raiseload=True)
-"""Of a case in a list nothing else is read."""
 DayFilter = Annotated[FilterDay | None, Query()]
 
 
@@ -83,7 +80,7 @@ def list_cases(
     created_to: DayFilter = None,
 ) -> Page[CaseSummary]:
     """List the cases the caller may see, newest first; both days are days of Viet Nam, and belong to the period."""
-    cases = access.visible_cases(reader).options(SUMMARY)
+    cases = access.visible_cases(reader)
     if status is not None:
         cases = cases.where(col(CaseFile.status).in_(status))
     if complaint_type is not None:
@@ -92,8 +89,7 @@ def list_cases(
         cases = cases.where(CaseFile.created_at >= rules.start_of(created_from))
     if created_to is not None:
         cases = cases.where(CaseFile.created_at < rules.start_of(created_to + timedelta(days=1)))
-    rows, following = paging.rows(session, cases, CaseFile.seq)
-    return Page(items=[CaseSummary.model_validate(row) for row in rows], next=following)
+    return paging.page(session, cases, CaseFile.seq, CaseSummary)
 
 
 @api.get("/cases/{case_id}")
@@ -118,14 +114,13 @@ def read_timeline(case_id: UUID, reader: CanReadCases, session: SessionDep, pagi
     """List what happened in a case, newest first: codes, ids and numbers."""
     one(session, access.visible_cases(reader).where(CaseFile.id == case_id))
     steps = access.visible_timeline(reader).where(TimelineEntry.case_id == case_id)
-    rows, following = paging.rows(session, steps, TimelineEntry.seq)
-    return Page(items=[TimelineRead.model_validate(row) for row in rows], next=following)
+    return paging.page(session, steps, TimelineEntry.seq, TimelineRead)
 
 
 def shown(session: Session, reader: Principal, case_id: UUID) -> CaseRead:
     """Return a visible case with everything its officer works with, or raise `NotFound`; the reading is recorded."""
-    files = access.visible_files(reader).where(CaseFile.id == case_id)
-    found = session.exec(with_keys(files, Person.id)).one_or_none()
+    files: Any = access.visible_files(reader).where(CaseFile.id == case_id)
+    found = session.exec(files.add_columns(key_of(Person.id))).one_or_none()
     if found is None:
         raise NotFound
     case, person, contract, wrapped = found

@@ -46,8 +46,7 @@ def list_consents(case_id: UUID, reader: CanReadCases, session: SessionDep, pagi
     """List every consent of a case, newest first, the withdrawn ones too."""
     one(session, access.visible_cases(reader).where(CaseFile.id == case_id))
     consents = access.visible_consents(reader).where(Consent.case_id == case_id)
-    rows, following = paging.rows(session, consents, Consent.seq)
-    return Page(items=[ConsentRead.model_validate(row) for row in rows], next=following)
+    return paging.page(session, consents, Consent.seq, ConsentRead)
 
 
 @api.post("/consents/{consent_id}/withdraw")

@@ -1,8 +1,10 @@
 """People: found by name or number, and erased on request."""
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlmodel import Session, col
 
 from services.intake import access
@@ -12,7 +14,7 @@ from services.intake.models import CaseFile, Person
 from services.intake.schemas.people import PersonRead, PersonSearch
 from shared import people
 from shared.access import locked
-from shared.audit import record_read
+from shared.audit import record_reads
 from shared.auth import STORES_NOTHING, Principal
 from shared.edge import SessionDep, router
 from shared.errors import Conflict
@@ -35,8 +37,8 @@ def search_people(
     if body.document is not None and body.document_number is not None:
         blinds = blinds_of(runtime_of(session).vault, body.document, body.document_number)
         found = found.where(col(Person.number_blind).in_(blinds))
-    rows, following = paging.rows(session, found, Person.seq)
-    return Page(items=_shown(session, officer, rows), next=following)
+    rows, following = paging.columns(session, found, Person.seq, *_file_of(officer))
+    return Page(items=_shown(session, rows), next=following)
 
 
 @api.post("/people/{person_id}/erase")
@@ -47,31 +49,25 @@ def erase_person(person_id: UUID, supervisor: CanErase, session: SessionDep) -> 
     if session.exec(access.open_cases_of(person)).first() is not None:
         raise Conflict("open_cases")
     forget(session, person)
-    [answer] = _shown(session, supervisor, [person])
+    session.flush()
+    told = access.visible_people(supervisor).where(Person.id == person_id).with_only_columns(*_file_of(supervisor))
+    [answer] = _shown(session, session.connection().execute(told).all())
     return answer
 
 
-def _shown(session: Session, reader: Principal, rows: Sequence[Person]) -> list[PersonRead]:
-    people.unlock(session, [person.id for person in rows])
-    cases = _case_ids(session, reader, rows)
-    for person in rows:
-        record_read(session, person)
+def _file_of(reader: Principal) -> tuple[Any, ...]:
+    """Return the columns of a person that `_shown` takes: with what opens her details, and her cases the caller may see."""
+    cases = access.visible_cases(reader).where(col(CaseFile.person_id) == Person.id).order_by(col(CaseFile.seq))
+    case_ids = func.array(cases.with_only_columns(col(CaseFile.id)).correlate(Person).scalar_subquery())
+    key = people.key_of(Person.id).label("key")
+    return Person.id, Person.details, Person.erased_at, case_ids.label("case_ids"), key
+
+
+def _shown(session: Session, rows: Sequence[Any]) -> list[PersonRead]:
+    record_reads(session, Person, [row.id for row in rows])
+    for row in rows:
+        people.unlock_one(session, row.id, row.key)
     return [
-        PersonRead(
-            id=person.id,
-            person=opened(session, person),
-            erased=person.erased_at is not None,
-            case_ids=cases.get(person.id, []),
-        )
-        for person in rows
+        PersonRead(id=row.id, person=opened(session, row), erased=row.erased_at is not None, case_ids=row.case_ids)
+        for row in rows
     ]
-
-
-def _case_ids(session: Session, reader: Principal, rows: Sequence[Person]) -> dict[UUID, list[UUID]]:
-    """Return the cases of each person that the caller may see."""
-    of_them = col(CaseFile.person_id).in_([person.id for person in rows])
-    visible = access.visible_cases(reader).where(of_them).with_only_columns(col(CaseFile.person_id), col(CaseFile.id))
-    cases: dict[UUID, list[UUID]] = {}
-    for person_id, case_id in session.connection().execute(visible):
-        cases.setdefault(person_id, []).append(case_id)
-    return cases

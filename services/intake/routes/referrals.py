@@ -51,8 +51,7 @@ def list_referrals(case_id: UUID, reader: CanReadCases, session: SessionDep, pag
     """List a case's referrals and how far they came, newest first."""
     one(session, access.visible_cases(reader).where(CaseFile.id == case_id))
     referrals = access.visible_referrals(reader).where(Referral.case_id == case_id)
-    rows, following = paging.rows(session, referrals, Referral.seq)
-    return Page(items=[ReferralRead.model_validate(row) for row in rows], next=following)
+    return paging.page(session, referrals, Referral.seq, ReferralRead)
 
 
 @api.get("/disclosures/{referral_id}", response_model_exclude_unset=True)

@@ -70,8 +70,7 @@ def list_tasks(
     tasks = access.visible_tasks(reader)
     if status is not None:
         tasks = tasks.where(col(Task.status).in_(status))
-    rows, following = paging.rows(session, tasks, Task.seq)
-    return Page(items=[TaskRead.model_validate(row) for row in rows], next=following)
+    return paging.page(session, tasks, Task.seq, TaskRead)
 
 
 @api.post("/tasks/{task_id}/decision")

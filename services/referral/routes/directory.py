@@ -72,8 +72,7 @@ def update_organization(
 @api.get("/organizations")
 def list_organizations(reader: CanReadDirectory, session: SessionDep, paging: Paging) -> Page[OrganizationRead]:
     """List the organisations of the directory, newest first."""
-    rows, following = paging.rows(session, access.visible_organizations(reader), Organization.seq)
-    return Page(items=[OrganizationRead.model_validate(row) for row in rows], next=following)
+    return paging.page(session, access.visible_organizations(reader), Organization.seq, OrganizationRead)
 
 
 @api.post("/organizations/{organization_id}/services", status_code=http.HTTP_201_CREATED)

@@ -53,8 +53,7 @@ def open_endpoint(body: EndpointCreate, manager: CanEditEndpoints, session: Sess
 @api.get("/endpoints")
 def list_endpoints(reader: CanReadEndpoints, session: SessionDep, paging: Paging) -> Page[EndpointRead]:
     """List the endpoints of the caller's own organisation, newest first."""
-    rows, following = paging.rows(session, access.visible_endpoints(reader), Endpoint.seq)
-    return Page(items=[EndpointRead.model_validate(row) for row in rows], next=following)
+    return paging.page(session, access.visible_endpoints(reader), Endpoint.seq, EndpointRead)
 
 
 @api.delete("/endpoints/{endpoint_id}", status_code=http.HTTP_204_NO_CONTENT)

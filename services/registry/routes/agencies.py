@@ -57,8 +57,7 @@ def list_agencies(
         agencies = agencies.where(col(Agency.licence_status).in_(licence_status))
     if enterprise_code is not None:
         agencies = agencies.where(Agency.enterprise_code == enterprise_code)
-    rows, following = paging.rows(session, agencies, Agency.seq)
-    return Page(items=[AgencySummary.model_validate(row) for row in rows], next=following)
+    return paging.page(session, agencies, Agency.seq, AgencySummary)
 
 
 @api.get("/{agency_id}")

@@ -65,8 +65,7 @@ def list_contracts(
         contracts = contracts.where(Contract.agency_id == agency_id)
     if market is not None:
         contracts = contracts.where(Contract.market == market)
-    rows, following = paging.rows(session, contracts, Contract.seq)
-    return Page(items=[ContractSummary.model_validate(row) for row in rows], next=following)
+    return paging.page(session, contracts, Contract.seq, ContractSummary)
 
 
 @api.get("/{contract_id}")

@@ -11,7 +11,7 @@ from services.registry.access import CanReadWorkers, CanRegisterWorker
 from services.registry.models import Worker
 from services.registry.schemas import WorkerCreate, WorkerFound, WorkerRead, WorkerSearch, WorkerSummary
 from shared.access import one, store
-from shared.audit import record_read
+from shared.audit import record_read, record_reads
 from shared.auth import STORES_NOTHING, Principal
 from shared.edge import SessionDep, router
 from shared.errors import Conflict
@@ -42,8 +42,7 @@ def register_worker(
 @api.get("")
 def list_workers(reader: CanReadWorkers, session: SessionDep, paging: Paging) -> Page[WorkerSummary]:
     """List the workers the caller may see, newest first, without who they are."""
-    rows, following = paging.rows(session, access.visible_workers(reader), Worker.seq)
-    return Page(items=[WorkerSummary.model_validate(row) for row in rows], next=following)
+    return paging.page(session, access.visible_workers(reader), Worker.seq, WorkerSummary)
 
 
 @api.get("/{worker_id}")
@@ -67,7 +66,9 @@ def search_workers(
         blinds = blinds_of(runtime_of(session).vault, body.document, body.document_number)
         workers = workers.where(col(Worker.number_blind).in_(blinds))
     rows, following = paging.rows(session, workers, Worker.seq)
-    unlock(session, [row.id for row in rows])
+    ids = [row.id for row in rows]
+    unlock(session, ids)
+    record_reads(session, Worker, ids)
     return Page(items=[_found(session, row) for row in rows], next=following)
 
 
@@ -91,7 +92,6 @@ def _person(session: Session, worker: Worker) -> StoredPerson | None:
 
 
 def _found(session: Session, worker: Worker) -> WorkerFound:
-    record_read(session, worker)
     person = _person(session, worker) or StoredPerson()
     summary = WorkerSummary.model_validate(worker).model_dump()
     return WorkerFound(**summary, name=person.name, born_on=person.born_on)
