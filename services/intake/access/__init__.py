@@ -28,6 +28,7 @@ from shared.auth import Principal, requires
 from shared.clock import today
 from shared.contracts.referral import ServiceType
 from shared.metrics import Figure
+from shared.people import key_of
 from shared.permissions import Permission, Role
 
 CanCloseCase = Annotated[Principal, requires(Permission.CASE_CLOSE)]
@@ -81,14 +82,18 @@ def visible_person_of(principal: Principal, case_id: UUID) -> SelectOfScalar[Per
     return select(Person).join(CaseFile, of_case).where(_within(principal, CaseFile), CaseFile.id == case_id)
 
 
-def visible_files(principal: Principal) -> Select[CaseFile, Person, CaseContract]:
-    """Whoever sees a case sees whom it is about, and her contract once the registry has told it."""
-    return (
-        select(CaseFile, Person, CaseContract)
-        .join(Person, col(CaseFile.person_id) == Person.id)
-        .join(CaseContract, col(CaseContract.case_id) == CaseFile.id, isouter=True)
-        .where(_within(principal, CaseFile))
-    )
+_FILES: Any = (
+    select(CaseFile, Person, CaseContract)
+    .join(Person, col(CaseFile.person_id) == Person.id)
+    .join(CaseContract, col(CaseContract.case_id) == CaseFile.id, isouter=True)
+    .add_columns(key_of(Person.id))
+)
+"""Put together once: to do it anew is a tenth of what reading a case takes."""
+
+
+def visible_files(principal: Principal) -> Any:
+    """Whoever sees a case sees whom it is about, what opens her details, and her contract once the registry has told it."""
+    return _FILES.where(_within(principal, CaseFile))
 
 
 def visible_timeline(principal: Principal) -> SelectOfScalar[TimelineEntry]:

@@ -36,7 +36,7 @@ from shared.errors import Forbidden, InvalidInput, NotFound
 from shared.money import Money
 from shared.outbox import publish
 from shared.paging import SEVERAL, Page, Paging
-from shared.people import admit, key_of, open_sealed, seal, unlock_one
+from shared.people import admit, open_sealed, seal, unlock_one
 from shared.person import PersonDetails, StoredPerson, blinds_of
 from shared.runtime import runtime_of
 from shared.schema import ComplaintCode
@@ -119,8 +119,7 @@ def read_timeline(case_id: UUID, reader: CanReadCases, session: SessionDep, pagi
 
 def shown(session: Session, reader: Principal, case_id: UUID) -> CaseRead:
     """Return a visible case with everything its officer works with, or raise `NotFound`; the reading is recorded."""
-    files: Any = access.visible_files(reader).where(CaseFile.id == case_id)
-    found = session.exec(files.add_columns(key_of(Person.id))).one_or_none()
+    found = session.exec(access.visible_files(reader).where(CaseFile.id == case_id)).one_or_none()
     if found is None:
         raise NotFound
     case, person, contract, wrapped = found
