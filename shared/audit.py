@@ -14,11 +14,11 @@ from shared.columns import made
 from shared.runtime import Act, Runtime, act_of
 from shared.tables import audit
 
-_told = ("actor", "roles", "operation", "outcome", "kind", "fields", "reason", "address", "correlation_id")
+_TOLD = ("actor", "roles", "operation", "outcome", "kind", "fields", "reason", "address", "correlation_id")
 _READS = insert(audit).from_select(
-    [*_told, "row_id"],
+    [*_TOLD, "row_id"],
     select(
-        *(bindparam(name, type_=audit.c[name].type) for name in _told),
+        *(bindparam(name, type_=audit.c[name].type) for name in _TOLD),
         func.unnest(bindparam("row_id", type_=ARRAY(String))),
     ),
 )

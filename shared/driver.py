@@ -164,7 +164,7 @@ class Portal(psycopg.ServerCursor[TupleRow]):
         return super().execute(query, params, **options)
 
 
-@lru_cache(1024)
+@lru_cache(256)
 def _only_reads(query: Any) -> bool:
     return isinstance(query, str) and not LASTING.match(query)
 

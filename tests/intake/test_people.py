@@ -52,6 +52,23 @@ def test_a_search_is_paged_by_asking_the_same_again(world: World) -> None:
     assert [page["items"][0]["id"], rest["items"][0]["id"]] == [second, first]
 
 
+def test_each_person_a_search_shows_is_in_the_trail_and_no_other(world: World) -> None:
+    people = [world.register()["person_id"] for _ in range(3)]
+
+    world.api.post("/intake/v1/people/search?limit=2", json={"name": "hang"}, headers=world.officer)
+
+    assert [world.reads("person", person) for person in people] == [[], ["officer:an"], ["officer:an"]]
+
+
+def test_a_person_comes_with_her_cases_oldest_first(world: World) -> None:
+    first = world.register()
+    second = world.register(person=None, person_id=first["person_id"])
+
+    [person] = search(world, name="hang").json()["items"]
+
+    assert person["case_ids"] == [first["id"], second["id"]]
+
+
 def test_a_search_needs_no_idempotency_key(world: World) -> None:
     answer = world.api.request("POST", "/intake/v1/people/search", json={"name": "hang"}, headers=world.officer)
 

@@ -63,6 +63,18 @@ def test_following_next_gives_every_row_once_newest_first(house: House, token: A
     assert list(chain(*found)) == newest_first
 
 
+def test_of_a_row_in_a_list_nothing_is_read_that_the_list_does_not_show(house: House, token: Any) -> None:
+    stored(house, 1)
+    client, asked = house.client("hotline"), []
+    event.listen(house.runtime("hotline").engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
+
+    [shown] = client.get(CASES, headers=token("hotline_operator")).json()["items"]
+
+    [read] = [statement.partition("FROM")[0] for statement in asked if "FROM hotline_case" in statement]
+    columns = {column.strip().removeprefix("hotline_case.") for column in read.removeprefix("SELECT").split(",")}
+    assert columns == {*shown, "seq"}
+
+
 def test_the_last_page_has_no_next(house: House, token: Any) -> None:
     client, operator = house.client("hotline"), token("hotline_operator")
     found = []
