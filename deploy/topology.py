@@ -10,7 +10,7 @@ GATEWAY_ADMIN_PORT = 8444
 """Of the administrator's door in Compose, published on the host's loopback address only."""
 GATEWAY_ADDRESS = "172.30.80.2"
 """The gateway's fixed address inside Compose: `X-Forwarded-For` counts from there only."""
-POSTGRES_PORT = 55432
+POSTGRES_PORT = 15432
 POSTGRES_COMPOSE_PORT = 5432
 KAFKA_PORT = 19092
 KAFKA_COMPOSE_PORT = 9092
