@@ -114,7 +114,9 @@ class Fuzz:
         `strange` is the share of what is left as it was made up.
         """
         body = self.aim_of(case.operation.label).body
-        if isinstance(body, dict) and isinstance(case.body, dict) and dice.random() > strange:
+        # Where the query is odd as well the body stays: that it was mended is known to the check only if nothing else is odd.
+        mended = not self._is_odd(case, ParameterLocation.QUERY) and dice.random() > strange
+        if isinstance(body, dict) and isinstance(case.body, dict) and mended:
             case.body = {**body, **{name: part for name, part in case.body.items() if dice.random() < strange}}
         if self._is_valid(case, ParameterLocation.HEADER):
             real = {"Idempotency-Key": str(new_id()), "If-Match": "*"}
@@ -159,6 +161,10 @@ class Fuzz:
     def _is_valid(self, case: Request, location: ParameterLocation) -> bool:
         part = case.meta.components.get(location) if case.meta else None
         return part is not None and part.mode.is_positive
+
+    def _is_odd(self, case: Request, location: ParameterLocation) -> bool:
+        part = case.meta.components.get(location) if case.meta else None
+        return part is not None and part.mode.is_negative
 
 
 def matches(template: str, path: str) -> bool:
