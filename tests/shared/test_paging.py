@@ -1,30 +1,21 @@
-"""Lists by keyset: whole whatever is added meanwhile, as cheap at the end as at the start, with cursors nobody can bend."""
+"""Lists by keyset: whole whatever is added meanwhile, and as cheap at the end as at the start."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from itertools import chain
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from sqlalchemy import event, text
-from sqlmodel import select
-from starlette.requests import Request
 
 from services.hotline.access import VISIBLE
 from services.hotline.app import build
-from services.hotline.models import HotlineCase
-from shared.errors import InvalidInput
-from shared.paging import PAGE_LIMIT, PageRequest
+from shared.paging import PAGE_LIMIT
 from shared.process import open_runtime
-from shared.runtime import Act
-from tests.harness import House, new_key
+from tests.harness import House
+from tests.shared.cursors import CASES, cursor_at, first_next, stored
 from tests.specimen import as_owner, client_of, counts, new_case
 
-CASES = "/hotline/v1/cases"
-OPERATOR = "demo:hotline_operator"
 MANY = 20_000
 FILL = f"""
     INSERT INTO hotline_case (id, version, created_at, updated_at, mission, reference, country, category,
@@ -33,12 +24,6 @@ FILL = f"""
            CASE WHEN n % 2 = 0 THEN 'posted' ELSE 'triaged' END, 'p2', 'none'
     FROM generate_series(1, {MANY}) AS n
 """  # noqa: S608 - a number of our own
-
-
-def stored(house: House, number: int) -> None:
-    with house.session("hotline") as session:
-        session.add_all([new_case() for _ in range(number)])
-        session.commit()
 
 
 def pages(client: Any, address: str | None, headers: dict[str, str]) -> list[list[str]]:
@@ -106,100 +91,6 @@ def test_rows_added_while_one_pages_make_neither_gaps_nor_doubles(house: House, 
     assert set(seen) == before
 
 
-def first_next(client: Any, headers: dict[str, str], query: str = "limit=2") -> str:
-    address: str = client.get(f"{CASES}?{query}", headers=headers).json()["next"]
-    return address
-
-
-def test_no_altered_cursor_is_taken(house: House, token: Any) -> None:
-    stored(house, 3)
-    client, operator = house.client("hotline"), token("hotline_operator")
-    (cursor,) = parse_qs(urlsplit(first_next(client, operator)).query)["cursor"]
-    altered = [cursor[:n] + ("A" if cursor[n] != "A" else "B") + cursor[n + 1 :] for n in range(len(cursor))]
-
-    answers = [
-        client.get(CASES, params={"limit": 2, "cursor": bad}, headers=operator)
-        for bad in (*altered, cursor[:-1], cursor + "A", "", "é", " ", "/" * 32)
-    ]
-
-    assert {answer.status_code for answer in answers} == {422}
-    assert answers[0].json()["errors"][0]["pointer"] == "/query/cursor"
-
-
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(seq=st.integers(-(2**63), 2**63 - 1), place=st.integers(0, 24 * 8 - 1), noise=st.text(max_size=64))
-def test_a_cursor_opens_to_its_own_place_and_nothing_like_it_opens(
-    house: House, seq: int, place: int, noise: str
-) -> None:
-    with acting(house) as session:
-        cursor = cursor_at(house, seq)
-        raw = bytearray(urlsafe_b64decode(cursor))
-        raw[place // 8] ^= 1 << place % 8
-
-        assert page_of(CASES, cursor)._opened(session, cursor) == seq
-        for bad in (urlsafe_b64encode(raw).decode(), cursor + noise, noise + cursor, noise):
-            if bad != cursor:
-                with pytest.raises(InvalidInput):
-                    page_of(CASES, bad)._opened(session, bad)
-
-
-def test_a_cursor_holds_for_its_filters_only(house: House, token: Any) -> None:
-    stored(house, 3)
-    client, operator = house.client("hotline"), token("hotline_operator")
-    address = first_next(client, operator, "limit=2&status=posted")
-
-    with_its_filter = client.get(address, headers=operator)
-    with_another = client.get(address.replace("posted", "triaged"), headers=operator)
-    with_none = client.get(address.replace("status=posted", ""), headers=operator)
-
-    assert with_its_filter.status_code == 200
-    assert (with_another.status_code, with_none.status_code) == (422, 422)
-
-
-def test_a_cursor_holds_for_another_page_size(house: House, token: Any) -> None:
-    stored(house, 9)
-    client, operator = house.client("hotline"), token("hotline_operator")
-
-    rest = client.get(first_next(client, operator).replace("limit=2", "limit=50"), headers=operator).json()
-
-    assert len(rest["items"]) == 7
-
-
-def test_a_cursor_holds_for_its_reader_only(house: House, token: Any) -> None:
-    stored(house, 3)
-    client = house.client("hotline")
-    address = first_next(client, token("hotline_operator", sub="one"))
-
-    answer = client.get(address, headers=token("hotline_operator", sub="another"))
-
-    assert answer.status_code == 422
-
-
-def test_a_cursor_holds_for_its_operation_and_address_only(house: House) -> None:
-    stored(house, 3)
-    made = cursor_at(house, 2)
-
-    for operation, path in (("list_others", CASES), ("list_cases", f"{CASES}/others")):
-        with pytest.raises(InvalidInput), acting(house, operation) as session:
-            page_of(path, made).rows(session, select(HotlineCase), HotlineCase.seq)
-
-
-def page_of(path: str, cursor: str | None, query: str = "limit=20") -> PageRequest:
-    scope = {"type": "http", "method": "GET", "path": path, "query_string": query.encode(), "headers": []}
-    return PageRequest(Request(scope), 20, cursor)
-
-
-def acting(house: House, operation: str = "list_cases") -> Any:
-    return house.runtime("hotline").session(Act(OPERATOR, operation, "test"))
-
-
-def cursor_at(house: House, seq: int, query: str = "limit=20") -> str:
-    """Return the cursor that the service itself would give after the row `seq`."""
-    with acting(house) as session:
-        (cursor,) = parse_qs(urlsplit(page_of(CASES, None, query)._next(session, seq)).query)["cursor"]
-    return cursor
-
-
 def plan_of(house: House, request: Callable[[], Any]) -> dict[str, Any]:
     """Make a request, then let PostgreSQL run its list query again and tell the kinds of its steps and the rows it read."""
     statements: list[tuple[str, Any]] = []
@@ -242,20 +133,6 @@ def test_next_begins_with_the_public_address_whatever_host_was_asked(house: Hous
     assert address.startswith(f"https://baoho.example.vn{CASES}?")
     assert set(parse_qs(parts.query)) == {"limit", "status", "cursor"}
     assert len(parse_qs(parts.query)["cursor"][0]) == 32
-
-
-def test_a_cursor_of_before_a_key_rotation_still_holds(house: House, token: Any) -> None:
-    stored(house, 3)
-    old, new = new_key(), new_key()
-    address, answers = f"{CASES}?limit=2", []
-    for keys in (f"k1:{old}", f"k2:{new},k1:{old}"):
-        runtime = open_runtime("hotline", house.settings("hotline", service_keys=keys), VISIBLE)
-        answers.append(client_of(build(runtime)).get(address, headers=token("hotline_operator")))
-        address = answers[0].json()["next"]
-        runtime.close()
-
-    assert [answer.status_code for answer in answers] == [200, 200]
-    assert len(answers[1].json()["items"]) == 1
 
 
 def test_a_page_size_out_of_bounds_answers_422(house: House, token: Any) -> None:

@@ -175,7 +175,8 @@ def _same_number(session: Session, officer: Principal, person_id: UUID, details:
         return []
     blinds = blinds_of(runtime_of(session).vault, details.document, details.document_number)
     others = access.visible_people(officer).where(col(Person.number_blind).in_(blinds), Person.id != person_id)
-    return [other.id for other in session.exec(others)]
+    ids: Any = others.with_only_columns(col(Person.id))
+    return list(session.exec(ids))
 
 
 def _contract(case: CaseFile, contract: CaseContract) -> ContractRead:
