@@ -27,7 +27,7 @@ DRAWN: dict[str, Callable[[list[UUID]], Any]] = {
 
 
 def create() -> FastAPI:
-    """Return the app: a handler to read and one to post, and a pool as large as the service's."""
+    """Return the app: handlers to read, to list, to search and to post, and a pool as large as the service's."""
     recorded = pickle.loads(Path(os.environ["BENCH_RECORDED"]).read_bytes())  # noqa: S301 - written by the bench itself
     statements, ids = prepared(recorded.statements, repeats=recorded.repeats)
     url = conninfo(os.environ["INTAKE_DATABASE_URL"])
@@ -56,6 +56,14 @@ def create() -> FastAPI:
 
     @app.get("/intake/v1/cases/{_case_id}")
     def read(_case_id: UUID) -> Response:
+        return send(200)
+
+    @app.get("/intake/v1/cases")
+    def listed() -> Response:
+        return send(200)
+
+    @app.post("/intake/v1/people/search")
+    def search(_body: dict[str, Any]) -> Response:
         return send(200)
 
     @app.post("/intake/v1/cases", status_code=201)

@@ -21,49 +21,55 @@ READ = 50
 
 
 def beside_peer(parts: Parts, size: Size) -> list[Finding]:
-    """Read cases one by one, list them, and list people with their names opened."""
+    """Read cases one by one, list them, and list people with their names opened; each in turn with the bare handler."""
     token = parts.token("osso_officer")
     few, many = size.cases
     with ExitStack() as ends:
         servers = {count: ends.enter_context(parts.serving(INTAKE, seeded(parts, count))) for count in size.cases}
-        page = httpx.get(
-            f"{servers[many][0].url}{CASES}?limit={READ}",
-            headers={"Authorization": f"Bearer {token}"},
-            trust_env=False,
-            timeout=30,
-        )
-        paths = [f"{CASES}/{case['id']}" for case in page.raise_for_status().json()["items"]]
-        searching = Request("POST", [SEARCH], token, json.dumps({"name": "nguyen"}))
-        read, least = _beside_bare(parts, servers[many], seeded(parts, many), Request("GET", paths, token), size)
-        listed = _rates(servers, Request("GET", [CASES], token), size)
-        named = _rates(servers, searching, size)
+        one = Request("GET", _paths(servers[many], token), token)
+        read = _beside_bare(parts, {many: servers[many]}, one, size)
+        listed = _beside_bare(parts, servers, Request("GET", [CASES], token), size)
+        named = _beside_bare(parts, servers, Request("POST", [SEARCH], token, json.dumps({"name": "nguyen"})), size)
     return [
-        _beside("`GET` a case by its id", read, PEER["case"]),
-        Finding(
-            "the same statements by the bare handler",
-            spread(least, " requests/s"),
-            f"ours {ratio(read, least):.2f} of it",
-        ),
+        _beside("`GET` a case by its id", read[many], PEER["case"]),
+        _least(read, many),
         _beside(f"list of 20 out of {few:,} cases", listed[few], PEER["few"]),
         _beside(f"list of 20 out of {many:,} cases", listed[many], PEER["many"]),
+        _least(listed, many),
         _beside(f"20 people with names opened, out of {few:,}", named[few], PEER["few"]),
         _beside(f"20 people with names opened, out of {many:,}", named[many], PEER["many"]),
+        _least(named, many),
         Finding("that list, many beside few", f"× {ratio(named[many], named[few]):.2f}", "flat is × 1"),
     ]
 
 
+def _paths(servers: list[Running], token: str) -> list[str]:
+    """Return the addresses of some cases."""
+    page = httpx.get(
+        f"{servers[0].url}{CASES}?limit={READ}",
+        headers={"Authorization": f"Bearer {token}"},
+        trust_env=False,
+        timeout=30,
+    )
+    return [f"{CASES}/{case['id']}" for case in page.raise_for_status().json()["items"]]
+
+
 def _beside_bare(
-    parts: Parts, ours: list[Running], database: str, request: Request, size: Size
-) -> tuple[list[float], list[float]]:
-    """Return what we do in a second, and what the bare handler does that sends the same statements and does no more."""
-    with bare(parts, database, record_reading(parts, database, request)) as limit:
-        loads = in_turn({"ours": ours, "bare": [limit]}, request, size)
-    return [load.rate for load in loads["ours"]], [load.rate for load in loads["bare"]]
+    parts: Parts, ours: dict[int, list[Running]], request: Request, size: Size
+) -> dict[int, list[float]]:
+    """Return what we do in a second among so many, and under 0 what the bare handler does that sends the same statements."""
+    most = seeded(parts, max(ours))
+    with bare(parts, most, record_reading(parts, most, request)) as limit:
+        loads = in_turn({**{str(count): server for count, server in ours.items()}, "0": [limit]}, request, size)
+    return {int(count): [load.rate for load in found] for count, found in loads.items()}
 
 
-def _rates(servers: dict[int, list[Running]], request: Request, size: Size) -> dict[int, list[float]]:
-    loads = in_turn({str(count): server for count, server in servers.items()}, request, size)
-    return {count: [load.rate for load in loads[str(count)]] for count in servers}
+def _least(rates: dict[int, list[float]], many: int) -> Finding:
+    return Finding(
+        "the same statements by the bare handler",
+        spread(rates[0], " requests/s"),
+        f"ours {ratio(rates[many], rates[0]):.2f} of it",
+    )
 
 
 def _beside(what: str, rates: list[float], peer: int) -> Finding:
