@@ -1,5 +1,7 @@
 """The two ways to reach a row: `one` to read it, `locked` to change it; both begin at a `visible_*` select of the service."""
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
@@ -26,6 +28,19 @@ class VersionedRow(Row, Protocol):
 
 RowT = TypeVar("RowT", bound=Row)
 VersionedT = TypeVar("VersionedT", bound=VersionedRow)
+CallerT = TypeVar("CallerT")
+SelectT = TypeVar("SelectT")
+SELECTS_KEPT = 1024
+"""Of each function, for the callers who came last."""
+
+
+def kept(visible: Callable[[CallerT], SelectT]) -> Callable[[CallerT], SelectT]:
+    """Let a function that says which rows exist for a caller return the same select each time it is asked about him.
+
+    So it is put together once, and what is done to it can be kept too. It must depend on the caller alone: where it also
+    depends on a row, or on today's date, it is no function to be kept.
+    """
+    return lru_cache(SELECTS_KEPT)(visible)
 
 
 def one(session: Session, select: SelectOfScalar[RowT]) -> RowT:

@@ -4,12 +4,15 @@ import asyncio
 import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
 import jwt
 from fastapi import Request, Security
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from fastapi.openapi.models import HTTPBearer
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
+from fastapi.security.utils import get_authorization_scheme_param
 from sqlmodel import Session
 
 from shared import idempotency
@@ -171,37 +174,38 @@ def _text(claims: dict[str, Any], name: str) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-BEARER = HTTPBearer(
-    auto_error=False, bearerFormat="JWT", description="A token of the identity provider (`make token`)."
-)
-
-
 async def identify(request: Request) -> Principal:
     """Return who calls, or raise `Unauthenticated`; it may wait for the issuer, so it comes before the transaction."""
-    credentials = await BEARER(request)
-    if credentials is None:
+    scheme, token = get_authorization_scheme_param(request.headers.get("authorization"))
+    if scheme.lower() != "bearer" or not token:
         raise Unauthenticated
     verifier: Verifier = request.app.state.verifier
-    return await verifier.principal(credentials.credentials)
+    return await verifier.principal(token)
 
 
-async def authorise(
-    request: Request,
-    scopes: SecurityScopes,
-    _shown: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
-) -> Principal:
-    """Let the identified caller through if one of its roles has the route's permission."""
-    session: Session = request.state.session
-    principal: Principal = request.state.principal
-    amend_act(session, actor=principal.subject, roles=tuple(sorted(principal.roles)))
-    if not principal.permissions.issuperset(scopes.scopes):
-        raise Forbidden(permission=" ".join(scopes.scopes))
-    if request.method in CONDITIONAL and "if-match" not in request.headers:
-        raise PreconditionRequired
-    if request.state.stores:
-        key = request.headers.get("idempotency-key")
-        idempotency.take_key(session, principal, key, request.url.path, await request.body())
-    return principal
+class Authorise(SecurityBase):
+    """Lets the identified caller through if one of its roles has the route's permission; and is the API's security scheme."""
+
+    def __init__(self) -> None:
+        self.scheme_name = "HTTPBearer"
+        self.model = HTTPBearer(bearerFormat="JWT", description="A token of the identity provider (`make token`).")
+
+    async def __call__(self, request: Request, scopes: SecurityScopes) -> Principal:
+        """Return the caller, with whom the transaction is told who acts; raise `Forbidden`."""
+        session: Session = request.state.session
+        principal: Principal = request.state.principal
+        amend_act(session, actor=principal.subject, roles=tuple(sorted(principal.roles)))
+        if not principal.permissions.issuperset(scopes.scopes):
+            raise Forbidden(permission=" ".join(scopes.scopes))
+        if request.method in CONDITIONAL and "if-match" not in request.headers:
+            raise PreconditionRequired
+        if request.state.stores:
+            key = request.headers.get("idempotency-key")
+            idempotency.take_key(session, principal, key, request.url.path, await request.body())
+        return principal
+
+
+authorise = Authorise()
 
 
 def requires(permission: Permission) -> Any:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Enum, Identity, LargeBinary, MetaData, Numeric
+from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Identity, LargeBinary, MetaData, Numeric, TypeDecorator
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import class_mapper
 from sqlalchemy.orm import registry as orm_registry
@@ -47,17 +47,32 @@ def instant(**options: Any) -> Any:
     return Field(sa_type=DateTime(timezone=True), **options)
 
 
+class Choice(TypeDecorator[StrEnum]):
+    """An enum stored as text with a CHECK."""
+
+    impl = Enum
+    cache_ok = True
+
+    def __init__(self, members: type[StrEnum]) -> None:
+        super().__init__(
+            members,
+            native_enum=False,
+            create_constraint=True,
+            length=64,
+            name=members.__name__.lower(),
+            values_callable=lambda enum: [member.value for member in enum],
+        )
+        self.members = members
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:  # noqa: ARG002 - so it is called
+        """Look a text up; SQLAlchemy's own way calls two functions for each value of a list."""
+        known: dict[str | None, StrEnum | None] = {None: None, **{member.value: member for member in self.members}}
+        return known.__getitem__
+
+
 def choice(members: type[StrEnum], **options: Any) -> Any:
     """Return an enum stored as text with a CHECK."""
-    kind = Enum(
-        members,
-        native_enum=False,
-        create_constraint=True,
-        length=64,
-        name=f"{members.__name__.lower()}",
-        values_callable=lambda enum: [member.value for member in enum],
-    )
-    return Field(sa_type=kind, **options)
+    return Field(sa_type=Choice(members), **options)
 
 
 def sealed(**options: Any) -> Any:

@@ -6,7 +6,7 @@ COMMIT, and a pool one more beforehand, to ask whether the server is still there
 
 import re
 import select
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache, lru_cache
 from typing import Any, Self, cast
@@ -16,6 +16,7 @@ from psycopg import IsolationLevel
 from psycopg.abc import Params, PQGen
 from psycopg.generators import send
 from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGresult
 from psycopg.rows import TupleRow
 
 COMMIT = "COMMIT"
@@ -80,6 +81,10 @@ class Connection(psycopg.Connection[TupleRow]):
         if not last:
             super().commit()
             return
+        if len(last) == 1 and self.must_begin and self.sees_what_is_committed:
+            # All there is of this transaction: the server makes one of each statement by itself.
+            psycopg.Cursor(self).execute(*last[0])
+            return
         try:
             with self.together():
                 for statement in last:
@@ -126,6 +131,24 @@ class Journey(psycopg.Pipeline):
         yield from self._sync_gen()
 
 
+class Columns(Sequence[Any]):
+    """The columns of an answer, told when they are asked for: whoever knows a statement asks once, and then no more."""
+
+    def __init__(self, result: PGresult) -> None:
+        self._result = result
+
+    def __len__(self) -> int:
+        return self._result.nfields
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[n] for n in range(*place.indices(len(self)))]
+        if not -len(self) <= place < len(self):
+            raise IndexError(place)
+        n = place % len(self)
+        return _text(self._result.fname(n)), self._result.ftype(n), *UNTOLD
+
+
 class Cursor(psycopg.Cursor[TupleRow]):
     """A cursor whose statement takes BEGIN along where it is the first that may leave something behind.
 
@@ -136,9 +159,7 @@ class Cursor(psycopg.Cursor[TupleRow]):
     def description(self) -> Any:
         """Name the columns and their types, as PEP 249 has it; the driver's own makes an object for each column."""
         result = self.pgresult
-        if result is None or not result.nfields:
-            return None
-        return [(_text(result.fname(n)), result.ftype(n), *UNTOLD) for n in range(result.nfields)]
+        return Columns(result) if result is not None and result.nfields else None
 
     def execute(self, query: Any, params: Params | None = None, **options: Any) -> Self:
         """Execute one statement."""

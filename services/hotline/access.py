@@ -8,6 +8,7 @@ from sqlmodel import select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from services.hotline.models import CaseStatus, HotlineCase
+from shared.access import kept
 from shared.auth import Principal, requires
 from shared.contracts.intake import CaseClosed, CaseInCare, CaseOpened, CaseReopened
 from shared.permissions import Permission, Role
@@ -42,6 +43,7 @@ def mission_of(principal: Principal) -> str:
     return "/".join(own) if country else "hotline"
 
 
+@kept
 def visible_cases(principal: Principal) -> SelectOfScalar[HotlineCase]:
     """Operators see every case, a mission those of its country; nothing else exists."""
     cases = select(HotlineCase)
@@ -51,6 +53,7 @@ def visible_cases(principal: Principal) -> SelectOfScalar[HotlineCase]:
     return cases.where(HotlineCase.country == country) if country else cases.where(false())
 
 
+@kept
 def visible_hand_overs(principal: Principal) -> SelectOfScalar[HotlineCase]:
     """A service sees only cases that were handed over to it."""
     cases = select(HotlineCase).where(HotlineCase.status == CaseStatus.HANDED_OVER)

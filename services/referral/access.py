@@ -25,6 +25,7 @@ from services.referral.models import (
     Service,
     Tombstone,
 )
+from shared.access import kept
 from shared.auth import Principal, requires
 from shared.contracts.intake import CaseClosed, ConsentWithdrawn, ReferralRequested
 from shared.contracts.referral import Population
@@ -50,6 +51,7 @@ def organization_of(principal: Principal) -> UUID | None:
         return None
 
 
+@kept
 def own_organization(principal: Principal) -> SelectOfScalar[Organization]:
     """A partner's own organisation, as long as it is active: at each request, whatever the token says."""
     organizations = select(Organization)
@@ -68,6 +70,7 @@ def _reads_directory(principal: Principal) -> Any:
     return own_organization(principal).exists() if only_partner else true()
 
 
+@kept
 def visible_organizations(principal: Principal) -> SelectOfScalar[Organization]:
     """Everybody who reads the directory sees active organisations, administrators the others too."""
     organizations = select(Organization)
@@ -76,6 +79,7 @@ def visible_organizations(principal: Principal) -> SelectOfScalar[Organization]:
     return organizations.where(col(Organization.active), _reads_directory(principal))
 
 
+@kept
 def visible_services(principal: Principal) -> SelectOfScalar[Service]:
     """Services of organisations, where both are active; administrators see the others too."""
     services = select(Service)
@@ -85,6 +89,7 @@ def visible_services(principal: Principal) -> SelectOfScalar[Service]:
     return services.where(col(Service.active), col(Service.organization_id).in_(listed))
 
 
+@kept
 def own_services(principal: Principal) -> SelectOfScalar[Service]:
     """The services in use of a partner's own organisation."""
     return select(Service).where(_is_own(principal, Service.organization_id), col(Service.active))
@@ -107,24 +112,28 @@ def capacities_of(services: list[UUID]) -> SelectOfScalar[Capacity]:
     return select(Capacity).where(col(Capacity.service_id).in_(services)).order_by(col(Capacity.population))
 
 
+@kept
 def own_capacities(principal: Principal) -> SelectOfScalar[Capacity]:
     """The beds of a partner's own organisation."""
     services = own_services(principal).with_only_columns(col(Service.id))
     return select(Capacity).where(col(Capacity.service_id).in_(services))
 
 
+@kept
 def visible_referrals(principal: Principal) -> SelectOfScalar[Referral]:
     """A partner sees the referrals that reached a service of its own organisation; nothing else exists."""
     own = _is_own(principal, Referral.organization_id)
     return select(Referral).where(own, col(Referral.service_id).is_not(None))
 
 
+@kept
 def visible_endpoints(principal: Principal) -> SelectOfScalar[Endpoint]:
     """A partner's own endpoints; those it took away are gone."""
     kept = col(Endpoint.disabled_reason).is_distinct_from(DisabledReason.DELETED)
     return select(Endpoint).where(_is_own(principal, Endpoint.organization_id), kept)
 
 
+@kept
 def visible_deliveries(principal: Principal) -> SelectOfScalar[Delivery]:
     """Deliveries to a partner's own endpoints, also to those it took away."""
     own = select(Endpoint.id).where(_is_own(principal, Endpoint.organization_id))

@@ -21,6 +21,7 @@ from services.registry.models import (
     Worker,
     WorkerPseudonym,
 )
+from shared.access import kept
 from shared.auth import Principal, requires
 from shared.contracts.intake import ContractLinkRequested, ViolationAlleged
 from shared.permissions import Permission, Role
@@ -55,6 +56,7 @@ def registers_for(principal: Principal, agency_id: UUID) -> bool:
     return principal.has(Role.REGISTRY_CLERK) or agency_of(principal) == agency_id
 
 
+@kept
 def visible_agencies(principal: Principal) -> SelectOfScalar[Agency]:
     """Clerks and labour officers see every agency, an agency officer its own."""
     agencies = select(Agency)
@@ -64,6 +66,7 @@ def visible_agencies(principal: Principal) -> SelectOfScalar[Agency]:
     return agencies.where(Agency.id == own) if own else agencies.where(false())
 
 
+@kept
 def visible_licence_events(principal: Principal) -> SelectOfScalar[LicenceEvent]:
     """Return the history of the licences of the agencies that the caller sees."""
     return select(LicenceEvent).where(
@@ -71,6 +74,7 @@ def visible_licence_events(principal: Principal) -> SelectOfScalar[LicenceEvent]
     )
 
 
+@kept
 def visible_workers(principal: Principal) -> SelectOfScalar[Worker]:
     """Clerks see every worker, a labour officer those of its province."""
     workers = select(Worker)
@@ -91,6 +95,7 @@ def workers_to_contract(principal: Principal) -> SelectOfScalar[Worker]:
     return workers if may else workers.where(false())
 
 
+@kept
 def visible_contracts(principal: Principal) -> SelectOfScalar[Contract]:
     """Clerks see every contract, an agency officer its agency's, a labour officer those of its province's workers."""
     contracts = select(Contract)
@@ -102,6 +107,7 @@ def visible_contracts(principal: Principal) -> SelectOfScalar[Contract]:
     return contracts.where(Contract.agency_id == own) if own else contracts.where(false())
 
 
+@kept
 def visible_watch_entries(principal: Principal) -> SelectOfScalar[WatchEntry]:
     """Clerks and labour officers may add up what is alleged; for anyone else, and an agency's officer above all, nothing is."""
     entries = select(WatchEntry)
@@ -115,6 +121,7 @@ def watched_agencies(principal: Principal) -> SelectOfScalar[Agency]:
     return visible_agencies(principal).where(col(Agency.id).in_(watched))
 
 
+@kept
 def visible_links(principal: Principal) -> SelectOfScalar[ContractLink]:
     """Return the links that found a contract, for the service that asked for them."""
     links = select(ContractLink).where(col(ContractLink.contract_id).is_not(None))

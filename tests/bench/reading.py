@@ -54,9 +54,7 @@ def _paths(servers: list[Running], token: str) -> list[str]:
     return [f"{CASES}/{case['id']}" for case in page.raise_for_status().json()["items"]]
 
 
-def _beside_bare(
-    parts: Parts, ours: dict[int, list[Running]], request: Request, size: Size
-) -> dict[int, list[float]]:
+def _beside_bare(parts: Parts, ours: dict[int, list[Running]], request: Request, size: Size) -> dict[int, list[float]]:
     """Return what we do in a second among so many, and under 0 what the bare handler does that sends the same statements."""
     most = seeded(parts, max(ours))
     with bare(parts, most, record_reading(parts, most, request)) as limit:

@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import import_module
 from inspect import signature
 from pathlib import Path
@@ -13,10 +14,12 @@ from hypothesis import strategies as st
 from sqlmodel import select
 
 from services.hotline.models import CaseStatus, HotlineCase
+from services.intake.access import visible_cases
 from shared.access import _matches, etag, locked, one, store
 from shared.auth import Principal
 from shared.errors import NotFound, StaleVersion
 from shared.ids import new_id
+from shared.permissions import Role
 from shared.runtime import amend_act
 from tests.harness import House
 from tests.specimen import new_case
@@ -30,6 +33,8 @@ ENTITY_TAG_CHARACTERS = st.characters(codec="latin-1", min_codepoint=0x21, exclu
 """RFC 9110, section 8.8.3."""
 SIDE_DOORS = {"get", "get_one", "query", "scalars", "scalar"}
 """Ways of a session to rows that need no select of `access`; `exec` takes one."""
+CHANGING = {"today", "now", "new_id"}
+"""What a select that is kept may not depend on: it would stay as it was."""
 
 
 def sources(*layers: str) -> list[Path]:
@@ -239,3 +244,31 @@ def test_if_match_holds_exactly_where_a_strong_tag_is_the_version(
 @given(st.text(max_size=20).filter(lambda text: text.strip() != "*" and '"' not in text))
 def test_if_match_without_a_tag_never_holds(header: str) -> None:
     assert not _matches(header, new_case(version=1))
+
+
+def test_the_same_caller_gets_the_same_select_and_another_one_his_own() -> None:
+    hanoi = replace(ANYONE, roles=frozenset({Role.OSSO_OFFICER}), office="osso-ha-noi")
+    hue = replace(hanoi, office="osso-hue")
+
+    kept_for_hanoi = visible_cases(hanoi)
+
+    assert visible_cases(replace(hanoi)) is kept_for_hanoi
+    assert visible_cases(hue) is not kept_for_hanoi
+    assert "osso-hue" in visible_cases(hue).compile().params.values()
+
+
+@pytest.mark.parametrize("path", sources("access"), ids=name_of)
+def test_what_is_kept_for_a_caller_depends_on_him_alone(path: Path) -> None:
+    functions = {node.name: node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
+    kept_here = [node for node in functions.values() if "kept" in map(ast.unparse, node.decorator_list)]
+
+    for function in kept_here:
+        assert [argument.arg for argument in function.args.args] == ["principal"], function.name
+        assert not _names_under(function, functions) & CHANGING, function.name
+
+
+def _names_under(function: ast.FunctionDef, functions: dict[str, ast.FunctionDef]) -> set[str]:
+    """Return the names that a function uses, through the functions of its module that it calls."""
+    names = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
+    called = (functions[name] for name in names & functions.keys() - {function.name})
+    return names.union(*(_names_under(inner, functions) for inner in called))

@@ -5,11 +5,13 @@ import pytest
 from psycopg import errors
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlmodel import col, select
 
+from services.hotline.models import HotlineCase
 from shared.auth import PUBLIC
 from shared.db import is_away, is_busy, make_engine
 from shared.edge import router
-from tests.harness import Api
+from tests.harness import Api, House
 from tests.specimen import client_of, dry_runtime, specimen
 
 AWAY = ["53100", "53200", "53300", "57P01", "57P02", "57P03", "57P05", "08006", "58030", "58P01", "25006"]
@@ -63,3 +65,16 @@ def test_a_caller_is_asked_to_try_again_only_where_that_can_help() -> None:
     assert {answer.headers.get("retry-after") for answer in answers.values() if answer.status_code == 503} == {"2"}
     assert {answer.status_code for state, answer in answers.items() if state in OURS} == {500}
     assert {answer.headers["content-type"] for answer in answers.values()} == {"application/problem+json"}
+
+
+def test_what_is_known_of_the_columns_of_like_selects_is_found_out_once(house: House) -> None:
+    known = []
+    with house.runtime("hotline").engine.connect() as connection:
+        for version in (1, 2, 3):
+            result = connection.execute(select(HotlineCase.id).where(col(HotlineCase.version) == version))
+            known.append(result._metadata)
+            assert result.all() == []
+
+    # SQLAlchemy makes it when the text is new, and would make it again for each select that is like the first.
+    assert known[1] is known[0]
+    assert known[2] is known[0]

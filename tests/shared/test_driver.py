@@ -54,15 +54,19 @@ def known(engine: Engine) -> list[str]:
         return list(connection.execute(text(KNOWN)).scalars())
 
 
-def journeys(connection: Connection, act: Callable[[], Any]) -> int:
-    """Count how often the driver turned from sending to reading while it acted, by its own trace."""
+def messages(connection: Connection, act: Callable[[], Any]) -> list[list[bytes]]:
+    """Return the messages that went to and fro while the driver acted, by its own trace."""
     with tempfile.TemporaryFile() as trace:
         connection.pgconn.trace(trace.fileno())
         act()
         connection.pgconn.untrace()
         trace.seek(0)
-        directions = [line.split(b"\t")[1] for line in trace.read().splitlines() if line.count(b"\t") > 1]
-    return [direction for direction, _ in groupby(directions)].count(b"B")
+        return [line.split(b"\t") for line in trace.read().splitlines() if line.count(b"\t") > 1]
+
+
+def journeys(connection: Connection, act: Callable[[], Any]) -> int:
+    """Count how often the driver turned from sending to reading while it acted."""
+    return [direction for direction, _ in groupby(message[1] for message in messages(connection, act))].count(b"B")
 
 
 def waits(connection: Connection, act: Callable[[], Any]) -> int:
@@ -134,6 +138,32 @@ def test_a_transaction_that_writes_only_at_its_end_makes_one_journey(engine: Eng
 
     assert spent == 1
     assert known(engine) == [ONE]
+
+
+def test_a_statement_that_is_all_of_a_transaction_needs_neither_begin_nor_commit(engine: Engine) -> None:
+    with engine.connect() as checkout:
+        driver = driver_of(checkout)
+        checkout.execute(text(KNOWN))
+        driver.last = [(STORE, {"id": ONE})]
+
+        done = [message[-1] for message in messages(driver, checkout.commit) if b"CommandComplete" in message]
+
+        assert done == [b' "INSERT 0 1"']
+        assert driver.pgconn.transaction_status == TransactionStatus.IDLE
+    assert known(engine) == [ONE]
+
+
+def test_such_a_statement_that_is_refused_leaves_the_connection_fit(engine: Engine) -> None:
+    with engine.connect() as checkout:
+        driver = driver_of(checkout)
+        checkout.begin()
+        driver.last = [(STORE, {"id": "no id"})]
+
+        with pytest.raises(DBAPIError):
+            checkout.commit()
+
+        assert driver.pgconn.transaction_status == TransactionStatus.IDLE
+    assert known(engine) == []
 
 
 def test_what_is_sent_together_makes_one_journey_and_each_sees_the_one_before(engine: Engine) -> None:

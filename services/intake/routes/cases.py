@@ -119,7 +119,7 @@ def read_timeline(case_id: UUID, reader: CanReadCases, session: SessionDep, pagi
 
 def shown(session: Session, reader: Principal, case_id: UUID) -> CaseRead:
     """Return a visible case with everything its officer works with, or raise `NotFound`; the reading is recorded."""
-    found = session.exec(access.visible_files(reader).where(CaseFile.id == case_id)).one_or_none()
+    found = session.exec(access.visible_file(reader), params={"case_id": case_id}).one_or_none()
     if found is None:
         raise NotFound
     case, person, contract, wrapped = found

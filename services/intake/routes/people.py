@@ -13,7 +13,7 @@ from services.intake.actions import forget, hold_person, opened
 from services.intake.models import CaseFile, Person
 from services.intake.schemas.people import PersonRead, PersonSearch
 from shared import people
-from shared.access import locked
+from shared.access import kept, locked
 from shared.audit import record_reads
 from shared.auth import STORES_NOTHING, Principal
 from shared.edge import SessionDep, router
@@ -55,6 +55,7 @@ def erase_person(person_id: UUID, supervisor: CanErase, session: SessionDep) -> 
     return answer
 
 
+@kept
 def _file_of(reader: Principal) -> tuple[Any, ...]:
     """Return the columns of a person that `_shown` takes: with what opens her details, and her cases the caller may see."""
     cases = access.visible_cases(reader).where(col(CaseFile.person_id) == Person.id).order_by(col(CaseFile.seq))
