@@ -49,11 +49,11 @@ class Vault:
 
     def mac(self, purpose: str, *parts: bytes) -> bytes:
         """Return HMAC-SHA-256 over length-prefixed parts, under a key derived for `purpose` from the current service key."""
-        return self.macs(purpose, *parts)[0]
+        return hmac.digest(self.derived(purpose), _framed(parts), "sha256")
 
     def macs(self, purpose: str, *parts: bytes) -> list[bytes]:
         """Return the same under each service key, the current one first: what was stored before a rotation is still known."""
-        framed = b"".join(len(part).to_bytes(4) + part for part in parts)
+        framed = _framed(parts)
         return [hmac.digest(self.derived(purpose, key_id), framed, "sha256") for key_id in self.service_keys]
 
     @property
@@ -104,6 +104,10 @@ class Vault:
         key_id, _, rest = blob.partition(b"\x00")
         key = self.derived(purpose, key_id.decode())
         return AESGCM(key).decrypt(rest[:NONCE_BYTES], rest[NONCE_BYTES:], bound_to)
+
+
+def _framed(parts: Iterable[bytes]) -> bytes:
+    return b"".join([len(part).to_bytes(4) + part for part in parts])
 
 
 def _chosen(ring: Mapping[str, bytes], kind: str, key_id: str | None) -> tuple[str, bytes]:

@@ -1,12 +1,11 @@
 """The edge: one request is one transaction, committed before its answer is sent."""
 
+from asyncio import get_running_loop
 from collections.abc import Callable, Coroutine
+from contextvars import copy_context
 from functools import wraps
 from typing import Annotated, Any
 
-from anyio import CapacityLimiter
-from anyio.lowlevel import RunVar
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
 from sqlmodel import Session
@@ -14,15 +13,10 @@ from sqlmodel import Session
 from shared import idempotency
 from shared.access import etag
 from shared.auth import PUBLIC, STORES_NOTHING, identify
-from shared.db import POOL_SIZE
 from shared.runtime import Act, Runtime
 from shared.validation import StrictRequest, refuse_nul
 
 KEPT_HEADERS = ("etag", "location", "content-type")
-
-SPARE_CONNECTIONS = 4
-"""Kept for what needs one connection for a moment: denials, health, metrics."""
-_slots: RunVar[dict[str, CapacityLimiter]] = RunVar("transaction_slots")
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -65,7 +59,10 @@ class Edge(APIRoute):
             strict.state.stores = stores
             strict.state.principal = await identify(strict) if guarded else None
             act = act_of_request(strict, operation)
-            return await run_sync(_transact, runtime, act, strict, inner, limiter=transaction_slots(runtime.service))
+            run = copy_context().run
+            return await get_running_loop().run_in_executor(
+                runtime.threads, run, _transact, runtime, act, strict, inner
+            )
 
         return handler
 
@@ -78,16 +75,6 @@ def _in_this_thread(endpoint: Callable[..., Any]) -> Callable[..., Any]:
         return endpoint(**values)
 
     return called
-
-
-def transaction_slots(service: str) -> CapacityLimiter:
-    """Return what bounds a service's threads in this event loop to fewer than its pool has connections.
-
-    A thread holds at most one connection, from its first statement to its commit: so none of them waits for another.
-    """
-    of_loop = _slots.get({})
-    _slots.set(of_loop)
-    return of_loop.setdefault(service, CapacityLimiter(POOL_SIZE - SPARE_CONNECTIONS))
 
 
 def _transact(runtime: Runtime, act: Act, request: Request, inner: Handler) -> Response:

@@ -2,9 +2,11 @@
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any, TextIO, cast
 
 import structlog
+from pydantic_core import to_json
 
 
 def configure(service: str, *, level: int = logging.INFO) -> None:
@@ -17,11 +19,7 @@ def configure(service: str, *, level: int = logging.INFO) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    renderer = (
-        structlog.dev.ConsoleRenderer()
-        if sys.stderr.isatty()
-        else structlog.processors.JSONRenderer(ensure_ascii=False)
-    )
+    renderer = structlog.dev.ConsoleRenderer() if sys.stderr.isatty() else structlog.processors.JSONRenderer(_json)
     structlog.configure(
         processors=[*shared_steps, _frames_without_values, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -49,6 +47,10 @@ class _StandardError:
 
     def flush(self) -> None:
         sys.stderr.flush()
+
+
+def _json(event: Any, *, default: Callable[[Any], Any]) -> str:
+    return to_json(event, fallback=default).decode()
 
 
 def get_logger(name: str) -> Any:

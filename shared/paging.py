@@ -3,14 +3,14 @@
 import base64
 import binascii
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache
 from typing import Annotated, Any, Generic, TypeVar, cast
 from urllib.parse import urlencode
 
 from fastapi import Depends, Query, Request
 from pydantic import BaseModel, BeforeValidator
-from sqlalchemy import BigInteger, bindparam
+from sqlalchemy import BigInteger, BindParameter, bindparam
 from sqlmodel import Session, col
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -21,7 +21,9 @@ PAGE_SIZE = 20
 PAGE_LIMIT = 100
 SEQ_BYTES = 8
 MAC_BYTES = 16
-BEFORE = "page_begins_before"
+BEFORE: BindParameter[int] = bindparam("page_begins_before", type_=BigInteger)
+Values = Mapping[str, Any]
+NONE: Values = {}
 
 ItemT = TypeVar("ItemT", bound=BaseModel)
 RowT = TypeVar("RowT")
@@ -47,31 +49,37 @@ class PageRequest:
 
     def page(self, session: Session, select: SelectOfScalar[Any], seq: Any, item: type[ItemT]) -> Page[ItemT]:
         """Return one page of `select` as `item` shows it, newest first by the column `seq`: of a row nothing else is read."""
-        rows, following = self.columns(session, select, seq, *_columns(seq, item))
-        names = [seq.key, *(column.key for column in _columns(seq, item))]
+        kind, columns, names = _layout(seq, item)
+        rows, following = self.columns(session, select, seq, *columns)
         items = [dict(zip(names, row, strict=True)) for row in rows]
-        page: Page[ItemT] = _page_of(item).model_validate({"items": items, "next": following})
-        return page
+        return kind.model_validate({"items": items, "next": following})
 
     def columns(
-        self, session: Session, select: SelectOfScalar[Any], seq: Any, *columns: Any
+        self, session: Session, select: SelectOfScalar[Any], seq: Any, *columns: Any, values: Values = NONE
     ) -> tuple[Sequence[Any], str | None]:
-        """Return one page of `select`, of its rows these columns alone, and the address of the next page."""
-        shown = _part(select, seq, self.limit, columns, goes_on=self.cursor is not None)
-        return self._cut(session, session.connection().execute(shown, self._place(session)).all(), seq)
+        """Return one page of `select`, of its rows these columns alone, and the address of the next page.
 
-    def rows(self, session: Session, select: SelectOfScalar[RowT], seq: Any) -> tuple[Sequence[RowT], str | None]:
+        `values` are those of the parameters that the select names.
+        """
+        shown = _part(select, seq, self.before, self.limit, columns)
+        rows = session.connection().execute(shown, {**values, **self._place(session)})
+        return self._cut(session, rows.all(), seq)
+
+    def rows(
+        self, session: Session, select: SelectOfScalar[RowT], seq: Any, *, values: Values = NONE
+    ) -> tuple[Sequence[RowT], str | None]:
         """Return one page of `select`, newest first by the column `seq`, and the address of the next page."""
-        part = _part(select, seq, self.limit, goes_on=self.cursor is not None)
-        return self._cut(session, session.exec(part, params=self._place(session)).all(), seq)
+        part = _part(select, seq, self.before, self.limit)
+        rows = session.exec(part, params={**values, **self._place(session)})
+        return self._cut(session, rows.all(), seq)
 
-    def before(self, session: Session) -> int | None:
-        """Return the place in the list before which this page begins; None for the first page."""
-        return None if self.cursor is None else self._opened(session, self.cursor)
+    @property
+    def before(self) -> BindParameter[int] | None:
+        """The parameter that stands for the place in the list before which this page begins; None for the first page."""
+        return None if self.cursor is None else BEFORE
 
     def _place(self, session: Session) -> dict[str, int]:
-        before = self.before(session)
-        return {} if before is None else {BEFORE: before}
+        return {} if self.cursor is None else {BEFORE.key: self._opened(session, self.cursor)}
 
     def _cut(self, session: Session, rows: Sequence[RowT], seq: Any) -> tuple[Sequence[RowT], str | None]:
         """Return the rows of this page, and the address of the next."""
@@ -81,7 +89,8 @@ class PageRequest:
 
     def _next(self, session: Session, seq: int) -> str:
         raw = seq.to_bytes(SEQ_BYTES, signed=True)
-        cursor = base64.urlsafe_b64encode(raw + self._macs(session, raw)[0]).rstrip(b"=").decode()
+        mac = runtime_of(session).vault.mac("cursor", *self._bound_to(session, raw))
+        cursor = base64.urlsafe_b64encode(raw + mac[:MAC_BYTES]).rstrip(b"=").decode()
         query = urlencode([*self._filters, ("cursor", cursor)])
         return f"{runtime_of(session).settings.public_url}{self._path}?{query}"
 
@@ -101,36 +110,36 @@ class PageRequest:
         return int.from_bytes(raw, signed=True)
 
     def _macs(self, session: Session, raw: bytes) -> list[bytes]:
+        macs = runtime_of(session).vault.macs("cursor", *self._bound_to(session, raw))
+        return [mac[:MAC_BYTES] for mac in macs]
+
+    def _bound_to(self, session: Session, raw: bytes) -> tuple[bytes, ...]:
         act = act_of(session)
         filters = urlencode([pair for pair in self._filters if pair[0] != "limit"]).encode()
-        parts = (raw, act.actor.encode(), act.operation.encode(), self._path.encode(), filters, self._body)
-        return [mac[:MAC_BYTES] for mac in runtime_of(session).vault.macs("cursor", *parts)]
+        return raw, act.actor.encode(), act.operation.encode(), self._path.encode(), filters, self._body
 
 
 @lru_cache(256)
 def _part(
-    select: SelectOfScalar[Any], seq: Any, limit: int, columns: tuple[Any, ...] = (), *, goes_on: bool
+    select: SelectOfScalar[Any], seq: Any, before: Any, limit: int, columns: tuple[Any, ...] = ()
 ) -> SelectOfScalar[Any]:
     """Narrow a select to one page of its rows, or of some columns of them, and the first row of the next.
 
     A select that is kept (`shared.access.kept`) is narrowed once: to put the same together anew is a tenth of a list.
     """
-    if goes_on:
-        select = select.where(col(seq) < bindparam(BEFORE, type_=BigInteger))
+    if before is not None:
+        select = select.where(col(seq) < before)
     if columns:
         select = cast("SelectOfScalar[Any]", select.with_only_columns(seq, *columns))
     return select.order_by(col(seq).desc()).limit(limit + 1)
 
 
 @cache
-def _columns(seq: Any, item: type[BaseModel]) -> list[Any]:
-    """Return the columns of the table of `seq` that a model shows."""
-    return [seq.expression.table.c[name] for name in item.model_fields if name != seq.key]
-
-
-@cache
-def _page_of(item: type[BaseModel]) -> type[Page[Any]]:
-    return Page[item]  # type: ignore[valid-type]
+def _layout(seq: Any, item: type[BaseModel]) -> tuple[type[Page[Any]], list[Any], list[str]]:
+    """Return the page of a model, the columns of the table of `seq` that it shows, and the names of what is read of a row."""
+    names = [name for name in item.model_fields if name != seq.key]
+    columns = [seq.expression.table.c[name] for name in names]
+    return Page[item], columns, [seq.key, *names]  # type: ignore[valid-type]
 
 
 async def page_request(

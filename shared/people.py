@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -102,30 +102,38 @@ def _storing_tokens(people: Any) -> Insert:
 
 
 def with_name(
-    session: Session, people: SelectT, scopes: Iterable[str], seq: Any, text: str, *, before: int | None = None
-) -> SelectT:
+    session: Session, people: SelectT, scopes: Iterable[str], seq: Any, text: str, *, before: Any = None
+) -> tuple[SelectT, dict[str, Any]]:
     """Narrow a select of people to those whose name holds every word of `text`, in any order, with or without diacritics.
 
-    `seq` is the column that gives the list its order; tokens lie in that order too. The planner walks the tokens of the
-    rarest word, newest first and from `before` on, and looks the others up: a page costs the same at any depth.
+    Return it with the values to execute it with. `seq` is the column that gives the list its order; tokens lie in that
+    order too. The planner walks the tokens of the rarest word, newest first and from `before` on (`PageRequest.before`),
+    and looks the others up: a page costs the same at any depth.
     """
     vault = runtime_of(session).vault
-    within = list(scopes)
-    for term in query_terms(text):
-        people = _holding(people, within, vault.tokens(term), seq, before)
+    alone = len(vault.search_keys) == 1
+    words = {f"word_{n}": vault.tokens(term) for n, term in enumerate(query_terms(text))}
+    narrowed: Any = _holding(people, tuple(scopes), seq, before, tuple(words), alone=alone)
+    return narrowed, {name: tokens[0] for name, tokens in words.items()} if alone else dict(words)
+
+
+@lru_cache(256)
+def _holding(
+    people: Any, scopes: tuple[str, ...], seq: Any, before: Any, words: tuple[str, ...], *, alone: bool
+) -> Any:
+    """Narrow a select to people who have a token of each of the words, whose names are parameters."""
+    for word in words:
+        table = name_token.alias()
+        begins = true() if before is None else table.c.seq < before
+        found = and_(table.c.scope.in_(scopes), table.c.seq == seq, begins)
+        if alone:
+            # Written out, so that the plan fits this token: a common syllable has thousands of times the rows of a rare one.
+            token: Any = bindparam(word, type_=BigInteger, literal_execute=True)
+            people = people.join(table, and_(found, table.c.token == token))
+        else:
+            tokens: Any = bindparam(word, type_=BigInteger, expanding=True)
+            people = people.where(exists(select(1).where(found, table.c.token.in_(tokens))))
     return people
-
-
-def _holding(people: SelectT, scopes: list[str], tokens: list[int], seq: Any, before: int | None) -> SelectT:
-    table = name_token.alias()
-    begins = true() if before is None else table.c.seq < before
-    found = and_(table.c.scope.in_(scopes), table.c.seq == seq, begins)
-    if len(tokens) == 1:
-        # Written out, so that the plan fits this token: a common syllable has thousands of times the rows of a rare one.
-        [token] = tokens
-        written = bindparam(None, token, BigInteger, literal_execute=True)
-        return people.join(table, and_(found, table.c.token == written))
-    return people.where(exists(select(1).where(found, table.c.token.in_(tokens))))
 
 
 def people_in_hand(session: Session) -> list[UUID]:

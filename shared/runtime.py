@@ -1,6 +1,7 @@
 """What a running service holds, and who acts in a transaction; both travel with the session."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,11 +10,22 @@ from sqlalchemy import Connection, Engine
 from sqlmodel import Session
 
 from shared.crypto import Vault
+from shared.db import POOL_SIZE
 from shared.metrics import Figure
 from shared.settings import ServiceSettings
 from shared.telemetry import OFF
 
 Visible = Callable[[Any], Any]
+SPARE_CONNECTIONS = 4
+"""Kept for what needs one connection for a moment: denials, health, metrics."""
+
+
+def _request_threads() -> Executor:
+    """Make threads, fewer than the pool has connections.
+
+    A thread holds at most one connection, from its first statement to its commit: so none of them waits for another.
+    """
+    return ThreadPoolExecutor(POOL_SIZE - SPARE_CONNECTIONS, "request")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,8 @@ class Runtime:
     on_close: Sequence[Callable[[], None]] = ()
     figures: Sequence[Figure] = ()
     """What is measured of this service beside what is measured of each."""
+    threads: Executor = field(default_factory=_request_threads)
+    """Where requests act."""
     shares_process: bool = False
     """All four services run in this process (`make run`): limits are shared, not set by each."""
 
@@ -64,6 +78,7 @@ class Runtime:
 
     def close(self) -> None:
         """Let go of every connection."""
+        self.threads.shutdown(wait=False)
         for close in self.on_close:
             close()
         self.engine.dispose()

@@ -55,8 +55,8 @@ def with_vault(runtime: Runtime, vault: Vault) -> Session:
 
 
 def found(session: Session, words: str, *scopes: str) -> set[UUID]:
-    people = with_name(session, select(name_token.c.id), scopes or ("cases",), name_token.c.seq, words)
-    return set(session.connection().execute(people).scalars())
+    people, values = with_name(session, select(name_token.c.id), scopes or ("cases",), name_token.c.seq, words)
+    return set(session.connection().execute(people, values).scalars())
 
 
 def test_a_sealed_value_opens_for_its_person_and_field(session: Session) -> None:

@@ -31,13 +31,14 @@ def search_people(
 ) -> Page[PersonRead]:
     """Find people by name, by exact number, or by both; send the same body to `next`. The reading is recorded."""
     found = access.visible_people(officer)
+    values: dict[str, Any] = {}
     if body.name is not None:
-        scopes, before = access.name_scopes(officer), paging.before(session)
-        found = people.with_name(session, found, scopes, Person.seq, body.name, before=before)
+        scopes = access.name_scopes(officer)
+        found, values = people.with_name(session, found, scopes, Person.seq, body.name, before=paging.before)
     if body.document is not None and body.document_number is not None:
         blinds = blinds_of(runtime_of(session).vault, body.document, body.document_number)
         found = found.where(col(Person.number_blind).in_(blinds))
-    rows, following = paging.columns(session, found, Person.seq, *_file_of(officer))
+    rows, following = paging.columns(session, found, Person.seq, *_file_of(officer), values=values)
     return Page(items=_shown(session, rows), next=following)
 
 

@@ -1,5 +1,6 @@
 """Workers: clerks register them, labour officers find those of their province; who reads details is recorded."""
 
+from typing import Any
 from uuid import UUID
 
 from fastapi import Response
@@ -59,13 +60,14 @@ def search_workers(
 ) -> Page[WorkerFound]:
     """Find workers by name or by document, newest first; each one shown is recorded. For `next`, send the same body."""
     workers = access.visible_workers(reader)
+    values: dict[str, Any] = {}
     if body.name is not None:
-        before = paging.before(session)
-        workers = with_name(session, workers, [actions.NAMES], Worker.seq, body.name, before=before)
+        name = body.name
+        workers, values = with_name(session, workers, [actions.NAMES], Worker.seq, name, before=paging.before)
     if body.document is not None and body.document_number is not None:
         blinds = blinds_of(runtime_of(session).vault, body.document, body.document_number)
         workers = workers.where(col(Worker.number_blind).in_(blinds))
-    rows, following = paging.rows(session, workers, Worker.seq)
+    rows, following = paging.rows(session, workers, Worker.seq, values=values)
     ids = [row.id for row in rows]
     unlock(session, ids)
     record_reads(session, Worker, ids)
