@@ -30,7 +30,7 @@ RowT = TypeVar("RowT", bound=Row)
 VersionedT = TypeVar("VersionedT", bound=VersionedRow)
 CallerT = TypeVar("CallerT")
 SelectT = TypeVar("SelectT")
-SELECTS_KEPT = 1024
+SELECTS_KEPT = 256
 """Of each function, for the callers who came last."""
 
 

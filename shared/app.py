@@ -57,7 +57,6 @@ def create_app(
         lifespan=_lifespan,
         redirect_slashes=False,
         separate_input_output_schemas=True,
-        responses=openapi.PLACEHOLDER,
         telemetry=TELEMETRY,
     )
     settings = runtime.settings
@@ -67,7 +66,8 @@ def create_app(
     app.add_middleware(RequestContext, settings=settings, service=runtime.service)
     problems.install(app)
     for router in (*routers, letters_router(runtime.service), trail_router(runtime.service)):
-        app.include_router(router)
+        # As they are: included, a route would be looked for twice, in its router and among that router's routes.
+        app.router.routes += router.routes
     refuse_unguarded(app)
     serve_health(app, prefix, {**health.checks(runtime), **(checks or {})})
     _serve_api_page(app, prefix, title)

@@ -13,6 +13,7 @@ from sqlmodel import Session
 from shared import idempotency
 from shared.access import etag
 from shared.auth import PUBLIC, STORES_NOTHING, identify
+from shared.openapi import PLACEHOLDER
 from shared.runtime import Act, Runtime
 from shared.validation import StrictRequest, refuse_nul
 
@@ -144,4 +145,4 @@ def refuse_bad_text(request: Request) -> None:
 
 def router(prefix: str) -> APIRouter:
     """Return a router of a service's API; each of its routes is an edge."""
-    return APIRouter(prefix=prefix, route_class=Edge)
+    return APIRouter(prefix=prefix, route_class=Edge, responses=PLACEHOLDER)
