@@ -3,10 +3,12 @@
 import re
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Engine, inspect, text
+from sqlmodel.sql.sqltypes import AutoString
 
+from shared.columns import Choice
 from shared.ids import new_id
 
 if TYPE_CHECKING:
@@ -84,3 +86,12 @@ def revise(branch: str, message: str, url: str) -> None:
         branch_label=None if begun else branch,
         splice=True,
     )
+
+
+def written(kind: str, column: Any, _context: Any) -> str | Literal[False]:
+    """Write a type of ours, or SQLModel's, as what it is: a migration outlives the library that once made its table."""
+    if kind == "type" and isinstance(column, AutoString):
+        return "sa.String()"
+    if kind == "type" and isinstance(column, Choice):
+        return f"sa.{column.impl!r}"
+    return False

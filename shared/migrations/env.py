@@ -1,13 +1,13 @@
 """What Alembic runs: one transaction, under a lock, with bounded waits."""
 
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
 from alembic import context
 from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
-from sqlmodel.sql.sqltypes import AutoString
 
+from shared.migrations import written
 from shared.tables import kit
 
 LOCK = 0x62616F686F
@@ -25,11 +25,6 @@ def belongs(_object: Any, name: str | None, kind: str, _reflected: bool, _compar
     if kind != "table" or branch is None:
         return True
     return bool((name in kits) == (branch == "kit"))
-
-
-def written(kind: str, column: Any, _context: Any) -> str | Literal[False]:
-    """Write SQLModel's string as what it is: a migration outlives the library that once made its table."""
-    return "sa.String()" if kind == "type" and isinstance(column, AutoString) else False
 
 
 engine = create_engine(attributes["url"], poolclass=NullPool, hide_parameters=True)

@@ -1,13 +1,20 @@
 """Migrations: they make exactly what the models say, and the running service may not touch tables."""
 
+from typing import Any
+
 import psycopg
 import pytest
+import sqlalchemy
 from alembic import command
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
+from sqlalchemy.types import TypeEngine
+from sqlmodel.sql.sqltypes import AutoString
 
 from deploy.postgres import SERVICES, Server
+from services.intake.models import Priority
 from shared import migrations
+from shared.columns import Choice
 from shared.db import conninfo
 
 
@@ -55,3 +62,18 @@ def test_a_running_service_cannot_take_from_the_audit_trail(server: Server, serv
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute(statement)
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        (AutoString(40), "sa.String()"),
+        (
+            Choice(Priority),
+            "sa.Enum('p0', 'p1', 'p2', 'p3', name='priority', native_enum=False, create_constraint=True, length=64)",
+        ),
+    ],
+)
+def test_a_migration_names_no_type_of_ours(column: TypeEngine[Any], text: str) -> None:
+    assert migrations.written("type", column, None) == text
+    assert isinstance(eval(text, {"sa": sqlalchemy}), TypeEngine)  # noqa: S307 - as the migration will be
