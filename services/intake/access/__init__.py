@@ -4,7 +4,7 @@ from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, false, func, or_, true
+from sqlalchemy import ARRAY, ColumnElement, LargeBinary, any_, bindparam, false, func, or_, true
 from sqlmodel import col, select
 from sqlmodel.sql.expression import Select, SelectOfScalar
 
@@ -77,6 +77,15 @@ def visible_cases(principal: Principal) -> SelectOfScalar[CaseFile]:
 def visible_people(principal: Principal) -> SelectOfScalar[Person]:
     """People whom the caller's office, or an office of the province, took down."""
     return select(Person).where(_within(principal, Person))
+
+
+@kept
+def visible_namesakes(principal: Principal) -> Any:
+    """Return the ids of visible people other than `person_id` whose document number is one of `blinds`."""
+    blinds: Any = bindparam("blinds", type_=ARRAY(LargeBinary))
+    same = col(Person.number_blind) == any_(blinds)
+    others = visible_people(principal).where(same, col(Person.id) != bindparam("person_id"))
+    return others.with_only_columns(col(Person.id))
 
 
 def visible_person_of(principal: Principal, case_id: UUID) -> SelectOfScalar[Person]:

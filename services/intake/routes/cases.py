@@ -174,9 +174,8 @@ def _same_number(session: Session, officer: Principal, person_id: UUID, details:
     if details is None or details.document is None or details.document_number is None:
         return []
     blinds = blinds_of(runtime_of(session).vault, details.document, details.document_number)
-    others = access.visible_people(officer).where(col(Person.number_blind).in_(blinds), Person.id != person_id)
-    ids: Any = others.with_only_columns(col(Person.id))
-    return list(session.exec(ids))
+    others = {"blinds": blinds, "person_id": person_id}
+    return list(session.connection().execute(access.visible_namesakes(officer), others).scalars())
 
 
 def _contract(case: CaseFile, contract: CaseContract) -> ContractRead:
