@@ -141,12 +141,11 @@ class Columns(Sequence[Any]):
         return self._result.nfields
 
     def __getitem__(self, place: Any) -> Any:
-        if isinstance(place, slice):
-            return [self[n] for n in range(*place.indices(len(self)))]
-        if not -len(self) <= place < len(self):
-            raise IndexError(place)
-        n = place % len(self)
-        return _text(self._result.fname(n)), self._result.ftype(n), *UNTOLD
+        return list(self)[place]
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        result = self._result
+        return iter([(_text(result.fname(n)), result.ftype(n), *UNTOLD) for n in range(result.nfields)])
 
 
 class Cursor(psycopg.Cursor[TupleRow]):
