@@ -31,7 +31,9 @@ def create() -> FastAPI:
     recorded = pickle.loads(Path(os.environ["BENCH_RECORDED"]).read_bytes())  # noqa: S301 - written by the bench itself
     statements, ids = prepared(recorded.statements, repeats=recorded.repeats)
     url = conninfo(os.environ["INTAKE_DATABASE_URL"])
-    pool = ConnectionPool(url, kwargs={"options": OPTIONS}, open=False, min_size=POOL_SIZE, max_size=POOL_SIZE)
+    # What reads, and tells the trail in one statement, is no transaction of several with the service either.
+    connecting = {"options": OPTIONS, "autocommit": recorded.repeats}
+    pool = ConnectionPool(url, kwargs=connecting, open=False, min_size=POOL_SIZE, max_size=POOL_SIZE)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

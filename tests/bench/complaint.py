@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import psycopg
+
 from services.intake import app
 from services.intake.runtime import runtime as open_runtime
 from services.intake.settings import Settings
 from shared import logging
-from shared.driver import COMMIT, Cursor
+from shared.driver import COMMIT
 from tests.bench.load import Request
 from tests.bench.parts import Parts
 from tests.harness import Api
@@ -97,14 +99,14 @@ def _kept(parts: Parts, recorded: Recorded) -> Path:
 
 @contextmanager
 def _listening() -> Iterator[list[tuple[str, dict[str, Any]]]]:
-    """Note what is given to the driver, COMMIT left out: the bare handler commits by itself."""
+    """Note what is given to the driver, BEGIN and COMMIT left out: the bare handler says them itself where it must."""
     statements: list[tuple[str, dict[str, Any]]] = []
-    execute = Cursor.execute
+    execute = psycopg.Cursor.execute
 
-    def noting(cursor: Cursor, query: Any, params: Any = None, **options: Any) -> Cursor:
-        if query != COMMIT:
+    def noting(cursor: Any, query: Any, params: Any = None, **options: Any) -> Any:
+        if isinstance(query, str) and query != COMMIT:
             statements.append((query, dict(params or {})))
         return execute(cursor, query, params, **options)
 
-    with patch.object(Cursor, "execute", noting):
+    with patch.object(psycopg.Cursor, "execute", noting):
         yield statements
