@@ -7,6 +7,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import CloseReason
 from aiokafka.errors import KafkaError
 
 from shared.bus.kafka_reader import PartitionReader, Service
@@ -26,6 +28,13 @@ REVOKE_SECONDS = 35.0
 """How long it may take when partitions move: below the 40 s after which a waiting member's join request times out."""
 
 _closing: set[asyncio.Task[None]] = set()
+
+
+async def stopped(closing: Coroutine[Any, Any, None], client: AIOKafkaClient) -> None:
+    """Let a consumer or producer stop, and close what a request of its last moments connected: it overlooks that."""
+    await closing
+    for connection in list(client._conns.values()):  # noqa: SLF001 - aiokafka shows them nowhere else
+        connection.close(reason=CloseReason.SHUTDOWN)
 
 
 async def let_go(closing: Coroutine[Any, Any, None]) -> None:
@@ -84,7 +93,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka d
             self._leaving = True
             self.joined = False
             await _cancel(starting, stopping, committing, *(reader.task for reader in self._readers.values()))
-            await let_go(self._consumer.stop())
+            await let_go(stopped(self._consumer.stop(), self._consumer._client))  # noqa: SLF001 - as above
         if self._broken.done():
             raise self._broken.result()
 
