@@ -1,10 +1,7 @@
 """Connections that spare journeys: what travels together, and that a transaction is still all or nothing."""
 
-import tempfile
-from collections.abc import Callable, Iterator
-from itertools import groupby
+from collections.abc import Iterator
 from typing import Any
-from unittest.mock import patch
 
 import psycopg
 import pytest
@@ -19,6 +16,7 @@ from shared.db import at_once, is_away, make_engine
 from shared.driver import Connection
 from shared.ids import new_id
 from tests.harness import House
+from tests.shared.journeys import journeys, messages, waits
 
 KNOWN = "SELECT event_id::text FROM inbox ORDER BY handled_at"
 ONE, TWO = "01a22200-0000-7000-8000-000000000001", "01a22200-0000-7000-8000-000000000002"
@@ -52,41 +50,6 @@ def driver_of(checkout: Checkout) -> Connection:
 def known(engine: Engine) -> list[str]:
     with engine.connect() as connection:
         return list(connection.execute(text(KNOWN)).scalars())
-
-
-def messages(connection: Connection, act: Callable[[], Any]) -> list[list[bytes]]:
-    """Return the messages that went to and fro while the driver acted, by its own trace."""
-    with tempfile.TemporaryFile() as trace:
-        connection.pgconn.trace(trace.fileno())
-        act()
-        connection.pgconn.untrace()
-        trace.seek(0)
-        return [line.split(b"\t") for line in trace.read().splitlines() if line.count(b"\t") > 1]
-
-
-def journeys(connection: Connection, act: Callable[[], Any]) -> int:
-    """Count how often the driver turned from sending to reading while it acted."""
-    return [direction for direction, _ in groupby(message[1] for message in messages(connection, act))].count(b"B")
-
-
-def waits(connection: Connection, act: Callable[[], Any]) -> int:
-    """Count how often the driver waited for its socket while it acted."""
-    counted, wait = 0, connection.wait
-
-    def passed_on(generator: Any) -> Any:
-        nonlocal counted
-        ready = None
-        while True:
-            try:
-                wanted = generator.send(ready)
-            except StopIteration as end:
-                return end.value
-            counted += 1
-            ready = yield wanted
-
-    with patch.object(connection, "wait", lambda generator: wait(passed_on(generator))):
-        act()
-    return counted
 
 
 @pytest.mark.parametrize("statement", HOLD)
