@@ -22,8 +22,6 @@ PAGE_LIMIT = 100
 SEQ_BYTES = 8
 MAC_BYTES = 16
 BEFORE: BindParameter[int] = bindparam("page_begins_before", type_=BigInteger)
-Values = Mapping[str, Any]
-NONE: Values = {}
 
 ItemT = TypeVar("ItemT", bound=BaseModel)
 RowT = TypeVar("RowT")
@@ -42,7 +40,7 @@ class PageRequest:
     def __init__(self, request: Request, limit: int, cursor: str | None) -> None:
         self.limit = limit
         self.cursor = cursor
-        self._path: str = request.scope["path"]
+        self._path = request.url.path
         pairs = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
         self._filters = sorted(pairs)
         self._body: bytes = getattr(request, "_body", b"")
@@ -55,22 +53,27 @@ class PageRequest:
         return kind.model_validate({"items": items, "next": following})
 
     def columns(
-        self, session: Session, select: SelectOfScalar[Any], seq: Any, *columns: Any, values: Values = NONE
+        self,
+        session: Session,
+        select: SelectOfScalar[Any],
+        seq: Any,
+        *columns: Any,
+        values: Mapping[str, Any] | None = None,
     ) -> tuple[Sequence[Any], str | None]:
         """Return one page of `select`, of its rows these columns alone, and the address of the next page.
 
         `values` are those of the parameters that the select names.
         """
         shown = _part(select, seq, self.before, self.limit, columns)
-        rows = session.connection().execute(shown, {**values, **self._place(session)})
+        rows = session.connection().execute(shown, {**(values or {}), **self._place(session)})
         return self._cut(session, rows.all(), seq)
 
     def rows(
-        self, session: Session, select: SelectOfScalar[RowT], seq: Any, *, values: Values = NONE
+        self, session: Session, select: SelectOfScalar[RowT], seq: Any, *, values: Mapping[str, Any] | None = None
     ) -> tuple[Sequence[RowT], str | None]:
         """Return one page of `select`, newest first by the column `seq`, and the address of the next page."""
         part = _part(select, seq, self.before, self.limit)
-        rows = session.exec(part, params={**values, **self._place(session)})
+        rows = session.exec(part, params={**(values or {}), **self._place(session)})
         return self._cut(session, rows.all(), seq)
 
     @property

@@ -129,8 +129,8 @@ def visible_referrals(principal: Principal) -> SelectOfScalar[Referral]:
 @kept
 def visible_endpoints(principal: Principal) -> SelectOfScalar[Endpoint]:
     """A partner's own endpoints; those it took away are gone."""
-    kept = col(Endpoint.disabled_reason).is_distinct_from(DisabledReason.DELETED)
-    return select(Endpoint).where(_is_own(principal, Endpoint.organization_id), kept)
+    there = col(Endpoint.disabled_reason).is_distinct_from(DisabledReason.DELETED)
+    return select(Endpoint).where(_is_own(principal, Endpoint.organization_id), there)
 
 
 @kept

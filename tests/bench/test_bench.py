@@ -1,6 +1,7 @@
 """The bench still works: a quick run of what needs no broker, and tables in their places on the page."""
 
 import os
+import pickle
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +30,9 @@ def test_a_quick_run_finds_figures_for_posting_and_for_reading(tmp_path: Path) -
     with Parts(tmp_path / "bench") as parts:
         findings = {name: MEASUREMENTS[name](parts, QUICK) for name in ("post", "read")}
         parts.database.destroy()
+        searched = pickle.loads((parts.state / "recorded.pickle").read_bytes())  # noqa: S301 - written by the bench
 
+    assert any("INSERT INTO audit" in statement for statement, _ in searched.statements)
     assert len(findings["post"]) == 4
     assert all(re.match(r"[\d.,]+ requests/s", finding.figure) for finding in findings["read"][:-1])
 

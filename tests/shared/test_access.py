@@ -257,13 +257,13 @@ def test_the_same_caller_gets_the_same_select_and_another_one_his_own() -> None:
     assert "osso-hue" in visible_cases(hue).compile().params.values()
 
 
-@pytest.mark.parametrize("path", sources("access"), ids=name_of)
+@pytest.mark.parametrize("path", sources("access", *LAYERS), ids=name_of)
 def test_what_is_kept_for_a_caller_depends_on_him_alone(path: Path) -> None:
     functions = {node.name: node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef)}
     kept_here = [node for node in functions.values() if "kept" in map(ast.unparse, node.decorator_list)]
 
     for function in kept_here:
-        assert [argument.arg for argument in function.args.args] == ["principal"], function.name
+        assert [ast.unparse(argument.annotation or argument) for argument in function.args.args] == ["Principal"]
         assert not _names_under(function, functions) & CHANGING, function.name
 
 
