@@ -15,7 +15,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from shared.bus import Accept, CarrierDown, Record, Together, none_together
 from shared.bus.kafka_brokers import Brokers, brokers_at
-from shared.bus.kafka_group import Membership, let_go, stopped
+from shared.bus.kafka_clients import begins_whole, let_go, stopped
+from shared.bus.kafka_group import Membership
 from shared.bus.kafka_reader import Service
 from shared.bus.kafka_topics import REQUEST_MS, ensure_topics
 
@@ -163,6 +164,7 @@ class KafkaCarrier:
                 request_timeout_ms=REQUEST_MS,
                 max_batch_size=BATCH_BYTES,
             )
+            begins_whole(producer.client)
             try:
                 await producer.start()
                 await ensure_topics(self._brokers, self._topics, replication=self._replication)

@@ -2,15 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.client import AIOKafkaClient
-from aiokafka.conn import CloseReason
 from aiokafka.errors import KafkaError
 
+from shared.bus.kafka_clients import begins_whole, let_go, stopped
 from shared.bus.kafka_reader import PartitionReader, Service
 from shared.bus.kafka_topics import ensure_topics
 
@@ -21,34 +20,9 @@ COMMIT_EVERY = 1.0
 """One request for all partitions; what a killed member had not committed comes again, and has no second effect."""
 COMMIT_SECONDS = 4.0
 FINISH_SECONDS = 8.0
-"""How long an event in hand may take when we are told to stop."""
-LET_GO_SECONDS = 3.0
-"""How long closing a client may take; that of the consumer and of the producer, and the above, stay below 15."""
+"""How long an event in hand may take when we are told to stop; with what consumer and producer take to close, below 15."""
 REVOKE_SECONDS = 35.0
 """How long it may take when partitions move: below the 40 s after which a waiting member's join request times out."""
-
-_closing: set[asyncio.Task[None]] = set()
-
-
-async def stopped(closing: Coroutine[Any, Any, None], client: AIOKafkaClient) -> None:
-    """Let a consumer or producer stop, and close what a request of its last moments connected: it overlooks that."""
-    await closing
-    for connection in list(client._conns.values()):  # noqa: SLF001 - aiokafka shows them nowhere else
-        connection.close(reason=CloseReason.SHUTDOWN)
-
-
-async def let_go(closing: Coroutine[Any, Any, None]) -> None:
-    """Wait for a client to close, but not longer than `LET_GO_SECONDS`.
-
-    A broker that hangs keeps aiokafka waiting until its requests time out. The closing is not cancelled then, because
-    a half-closed client goes on for ever; it ends by itself in the background.
-    """
-    task = asyncio.create_task(closing)
-    _closing.add(task)
-    task.add_done_callback(_closing.discard)
-    await asyncio.wait({task}, timeout=LET_GO_SECONDS)
-    if task.done() and (error := task.exception()) is not None:
-        log.warning("close_failed", extra={"error": type(error).__name__})
 
 
 class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka does not type its listener
@@ -72,6 +46,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka d
             rebalance_timeout_ms=60_000,
             fetch_max_bytes=FETCH_BYTES,
         )
+        begins_whole(self._consumer._client)  # noqa: SLF001 - aiokafka shows a consumer's client nowhere else
 
     async def run(self, topics: Sequence[str], stop: asyncio.Event) -> None:
         """Read until `stop`, then finish and commit the events in hand; raise when the membership broke.

@@ -6,6 +6,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from shared.bus.kafka_brokers import Brokers, brokers_at
+from shared.bus.kafka_clients import begins_whole, let_go, stopped
 
 PARTITIONS = 24
 """Per topic, for good: another number would move keys to other partitions and break their order."""
@@ -26,12 +27,15 @@ async def ensure_topics(brokers: str | Brokers, topics: Sequence[str], *, replic
     `TopicsRefused` where the broker says no, `KafkaError` while it is away.
     """
     admin = AIOKafkaAdminClient(**brokers_at(brokers).options, request_timeout_ms=REQUEST_MS)
+    client = admin._client  # noqa: SLF001 - aiokafka shows it nowhere else
+    begins_whole(client)
     try:
         await admin.start()
         missing = sorted(set(topics) - set(await admin.list_topics()))
         answer = await admin.create_topics([_new_topic(topic, replication) for topic in missing]) if missing else None
     finally:
-        await admin.close()
+        # Not awaited here: a client that closes swallows the cancellation of whoever waits for it.
+        await let_go(stopped(admin.close(), client))
     refused = [(topic, code) for topic, code, *_ in answer.topic_errors if code not in THERE] if answer else []
     if refused:
         raise TopicsRefused(", ".join(f"{topic}: {for_code(code).__name__}" for topic, code in refused))

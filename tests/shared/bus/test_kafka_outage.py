@@ -6,18 +6,17 @@ import threading
 import time
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
 from deploy.kafka.broker import Broker
 from shared.bus import CarrierDown, Record
 from shared.bus.kafka import KafkaCarrier
 from shared.bus.kafka_brokers import Brokers
-from shared.bus.kafka_group import Membership, _closing, let_go, stopped
+from shared.bus.kafka_clients import _closing
+from shared.bus.kafka_group import Membership
 from shared.bus.kafka_reader import Service
 from tests.shared.bus.kafka_world import KEYS, Seen, carrier, consuming, distinct, event, publish_slowly, until
-
-CANARY = "Nguyễn Thị Hằng"
 
 
 def test_a_broker_killed_under_writes_loses_nothing_and_both_sides_come_back(broker: Broker, topic: str) -> None:
@@ -128,29 +127,3 @@ def test_a_member_that_leaves_takes_nothing_on(broker: Broker, topic: str) -> No
         return lag, member.joined
 
     assert asyncio.run(story()) == (None, False)
-
-
-def test_what_is_connected_while_a_client_stops_is_closed_too(broker: Broker) -> None:
-    async def story() -> list[bool]:
-        producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
-        await producer.start()
-        [node] = producer.client.cluster.brokers()
-
-        async def closing() -> None:
-            await producer.stop()
-            await producer.client.ready(node.nodeId)  # as a request that was on its way does
-
-        await stopped(closing(), producer.client)
-        return [connection.connected() for connection in producer.client._conns.values()]
-
-    assert asyncio.run(story()) == [False]
-
-
-def test_an_error_while_closing_is_told_and_goes_no_further(caplog: pytest.LogCaptureFixture) -> None:
-    async def close() -> None:
-        raise OSError(CANARY)
-
-    asyncio.run(let_go(close()))
-
-    assert caplog.messages == ["close_failed"]
-    assert CANARY not in caplog.text
