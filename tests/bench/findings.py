@@ -21,7 +21,7 @@ class Size:
     """Whether a first round fills the caches and counts for nothing."""
 
 
-WHOLE = Size(seconds=8, rounds=5, people=(100_000, 1_000_000), cases=(1_000, 10_000), events=100_000, rows=1_000_000)
+WHOLE = Size(seconds=8, rounds=5, people=(100_000, 1_000_000), cases=(1_000, 10_000), events=300_000, rows=1_000_000)
 QUICK = Size(seconds=1, rounds=1, people=(200, 400), cases=(200, 400), events=500, rows=2_000, warm=False)
 
 
