@@ -10,22 +10,15 @@ from sqlalchemy import Connection, Engine
 from sqlmodel import Session
 
 from shared.crypto import Vault
-from shared.db import POOL_SIZE
 from shared.metrics import Figure
 from shared.settings import ServiceSettings
 from shared.telemetry import OFF
 
 Visible = Callable[[Any], Any]
-SPARE_CONNECTIONS = 4
-"""Kept for what needs one connection for a moment: denials, health, metrics."""
-
-
-def _request_threads() -> Executor:
-    """Make threads, fewer than the pool has connections.
-
-    A thread holds at most one connection, from its first statement to its commit: so none of them waits for another.
-    """
-    return ThreadPoolExecutor(POOL_SIZE - SPARE_CONNECTIONS, "request")
+REQUEST_THREADS = 8
+"""Fewer than the pool has connections. A thread holds at most one, from its first statement to its commit, so none of them
+waits for another; what is left serves those who need one for a moment: denials, health, metrics. As one thread runs at a time,
+more of them answer no more requests, and let the last of a crowd wait longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +52,7 @@ class Runtime:
     on_close: Sequence[Callable[[], None]] = ()
     figures: Sequence[Figure] = ()
     """What is measured of this service beside what is measured of each."""
-    threads: Executor = field(default_factory=_request_threads)
+    threads: Executor = field(default_factory=lambda: ThreadPoolExecutor(REQUEST_THREADS, "request"))
     """Where requests act."""
     shares_process: bool = False
     """All four services run in this process (`make run`): limits are shared, not set by each."""
