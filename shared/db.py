@@ -17,7 +17,7 @@ from shared.driver import Connection as Driver
 
 DIALECT: Dialect = PGDialect_psycopg()  # type: ignore[no-untyped-call]
 POOL_SIZE = 16
-"""More than request threads (`shared/runtime.py`), so that who needs one for a moment need not wait for a request to end."""
+"""Twice the request threads (`shared/runtime.py`), so that who needs one for a moment need not wait for a request to end."""
 OPTIONS = "-c timezone=UTC -c lock_timeout=5s -c statement_timeout=15s -c idle_in_transaction_session_timeout=60s"
 
 BY_NAME = {"_result_disable_adapt_to_context": True}

@@ -10,13 +10,14 @@ from sqlalchemy import Connection, Engine
 from sqlmodel import Session
 
 from shared.crypto import Vault
+from shared.db import POOL_SIZE
 from shared.metrics import Figure
 from shared.settings import ServiceSettings
 from shared.telemetry import OFF
 
 Visible = Callable[[Any], Any]
-REQUEST_THREADS = 8
-"""Fewer than the pool has connections. A thread holds at most one, from its first statement to its commit, so none of them
+REQUEST_THREADS = POOL_SIZE // 2
+"""Half as many as the pool has connections. A thread holds at most one, from its first statement to its commit, so none of them
 waits for another; what is left serves those who need one for a moment: denials, health, metrics. As one thread runs at a time,
 more of them answer no more requests, and let the last of a crowd wait longer."""
 

@@ -15,7 +15,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 
 from shared.bus import Accept, CarrierDown, Record, Together, none_together
 from shared.bus.kafka_brokers import Brokers, brokers_at
-from shared.bus.kafka_clients import begins_whole, let_go, stopped
+from shared.bus.kafka_clients import begins_whole, let_go
 from shared.bus.kafka_group import Membership
 from shared.bus.kafka_reader import Service
 from shared.bus.kafka_topics import REQUEST_MS, ensure_topics
@@ -149,7 +149,7 @@ class KafkaCarrier:
                     pass
             finally:
                 self._producer = None
-                await let_go(stopped(producer.stop(), producer.client))
+                await let_go(producer.stop(), producer.client)
 
     async def _connect(self) -> AIOKafkaProducer:
         """Return a started producer, with its topics there; try for ever."""
@@ -169,10 +169,10 @@ class KafkaCarrier:
                 await producer.start()
                 await ensure_topics(self._brokers, self._topics, replication=self._replication)
             except Exception as error:  # noqa: BLE001 - whatever it is, a carrier that gave up would stay down
-                await let_go(stopped(producer.stop(), producer.client))
+                await let_go(producer.stop(), producer.client)
                 log.warning("not_connected", extra={"error": type(error).__name__})
             except BaseException:
-                await let_go(stopped(producer.stop(), producer.client))
+                await let_go(producer.stop(), producer.client)
                 raise
             else:
                 return producer

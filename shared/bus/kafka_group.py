@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 
-from shared.bus.kafka_clients import begins_whole, let_go, stopped
+from shared.bus.kafka_clients import begins_whole, let_go
 from shared.bus.kafka_reader import PartitionReader, Service
 from shared.bus.kafka_topics import ensure_topics
 
@@ -68,7 +68,7 @@ class Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka d
             self._leaving = True
             self.joined = False
             await _cancel(starting, stopping, committing, *(reader.task for reader in self._readers.values()))
-            await let_go(stopped(self._consumer.stop(), self._consumer._client))  # noqa: SLF001 - as above
+            await let_go(self._consumer.stop(), self._consumer._client)  # noqa: SLF001 - as above
         if self._broken.done():
             raise self._broken.result()
 

@@ -6,7 +6,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from shared.bus.kafka_brokers import Brokers, brokers_at
-from shared.bus.kafka_clients import begins_whole, let_go, stopped
+from shared.bus.kafka_clients import begins_whole, let_go
 
 PARTITIONS = 24
 """Per topic, for good: another number would move keys to other partitions and break their order."""
@@ -34,8 +34,7 @@ async def ensure_topics(brokers: str | Brokers, topics: Sequence[str], *, replic
         missing = sorted(set(topics) - set(await admin.list_topics()))
         answer = await admin.create_topics([_new_topic(topic, replication) for topic in missing]) if missing else None
     finally:
-        # Not awaited here: a client that closes swallows the cancellation of whoever waits for it.
-        await let_go(stopped(admin.close(), client))
+        await let_go(admin.close(), client)
     refused = [(topic, code) for topic, code, *_ in answer.topic_errors if code not in THERE] if answer else []
     if refused:
         raise TopicsRefused(", ".join(f"{topic}: {for_code(code).__name__}" for topic, code in refused))

@@ -8,12 +8,13 @@ from unittest.mock import patch
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.client import AIOKafkaClient
 from aiokafka.conn import AIOKafkaConnection, create_conn
 
 from deploy.kafka.broker import Broker
 from shared.bus.kafka import KafkaCarrier
 from shared.bus.kafka_brokers import Brokers
-from shared.bus.kafka_clients import let_go, stopped
+from shared.bus.kafka_clients import let_go
 from shared.bus.kafka_group import Membership
 from shared.bus.kafka_reader import Service
 from shared.bus.kafka_topics import ensure_topics
@@ -94,7 +95,7 @@ def test_what_is_connected_while_a_client_stops_is_closed_too(broker: Broker) ->
     async def story() -> list[AIOKafkaConnection]:
         producer = AIOKafkaProducer(bootstrap_servers=broker.bootstrap)
         await producer.start()
-        await stopped(connected_late(producer), producer.client)
+        await let_go(connected_late(producer), producer.client)
         return list(producer.client._conns.values())
 
     assert [connection.connected() for connection in asyncio.run(story())] == [False]
@@ -111,7 +112,7 @@ def test_a_client_whose_stopping_outlives_the_loop_leaves_no_connection(broker: 
             late.set()
             await asyncio.Event().wait()
 
-        stopping = asyncio.create_task(stopped(closing(), producer.client))
+        stopping = asyncio.create_task(let_go(closing(), producer.client))
         await late.wait()
         assert not stopping.done()
         return list(producer.client._conns.values())
@@ -123,7 +124,10 @@ def test_an_error_while_closing_is_told_and_goes_no_further(caplog: pytest.LogCa
     async def close() -> None:
         raise OSError(CANARY)
 
-    asyncio.run(let_go(close()))
+    async def story() -> None:
+        await let_go(close(), AIOKafkaClient())
+
+    asyncio.run(story())
 
     assert caplog.messages == ["close_failed"]
     assert CANARY not in caplog.text
